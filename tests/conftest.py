@@ -1,0 +1,20 @@
+"""Fixtures shared by all tests."""
+import os
+from pathlib import Path
+
+import pytest
+
+# Before any test module imports mmdet.models, which needs mmcv's ops.
+import tinyfaces  # noqa: F401
+
+
+@pytest.fixture(scope='session')
+def real_data() -> Path:
+    """The folder of the research datasets, or skip."""
+    folder = os.environ.get('TINYFACES_DATA')
+    if not folder:
+        pytest.skip('TINYFACES_DATA is not set: no research datasets here')
+    path = Path(folder)
+    if not (path / 'wider_face').is_dir():
+        pytest.fail(f'TINYFACES_DATA={folder} has no folder wider_face/')
+    return path
