@@ -1,0 +1,23 @@
+"""Channels-last memory format for the weights of convolutions."""
+import torch
+from mmdet.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+
+@HOOKS.register_module()
+class ChannelsLastHook(Hook):
+    """Store 4-d weights channels last before anything is run.
+
+    A convolution whose weight is channels last gives its output channels
+    last, so that the whole network follows. Values stay the same up to
+    rounding; on CPUs and with AMP on recent GPUs it is faster (a
+    MobileNetV2 RetinaNet trains at 1.6 times the pictures per second on two
+    CPU cores: benchmarks/channels_last.py).
+    """
+
+    priority = 'VERY_HIGH'
+
+    def before_run(self, runner: Runner) -> None:
+        """Convert the model of ``runner`` in place."""
+        runner.model.to(memory_format=torch.channels_last)

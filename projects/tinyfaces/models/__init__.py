@@ -1,0 +1,4 @@
+"""Components of the detectors."""
+from .task_modules import StreamingMaxIoUAssigner
+
+__all__ = ['StreamingMaxIoUAssigner']

@@ -1,0 +1,4 @@
+"""Matching of anchors and faces."""
+from .streaming_max_iou_assigner import StreamingMaxIoUAssigner
+
+__all__ = ['StreamingMaxIoUAssigner']
