@@ -1,0 +1,11 @@
+# RetinaNet-ResNet-18 for faces, RefineFace's baseline with another backbone.
+#   bash tools/dist_train.sh \
+#       configs/refineface/retinanet_r18_8xb4-130e_wider-face.py 8
+_base_ = ['retinanet_r50_8xb4-130e_wider-face.py']
+
+model = dict(
+    backbone=dict(
+        depth=18,
+        init_cfg=dict(
+            type='Pretrained', checkpoint='torchvision://resnet18')),
+    neck=dict(in_channels=[64, 128, 256, 512]))
