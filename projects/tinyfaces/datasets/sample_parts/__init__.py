@@ -1,0 +1,1 @@
+"""The rooms of the built-in sample: sources, heads, scenes, files."""
