@@ -1,0 +1,94 @@
+"""Are a dataset's pictures there, and how large are they?
+
+Both questions are answered before training starts, for all pictures at once
+and without decoding any.
+"""
+import os
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+#: An error lists at most this many pictures; the others are counted.
+MAX_LISTED = 20
+
+
+def require_images(root: str, file_names: Sequence[str], remedy: str) -> None:
+    """Raise unless every picture exists; reads each folder once.
+
+    Args:
+        root: The folder that the names are relative to.
+        file_names: ``'<folder>/<name>'``, with forward slashes.
+        remedy: What to do about missing pictures; ends the message.
+
+    Raises:
+        FileNotFoundError: Names the missing pictures by their paths (the
+            first ``MAX_LISTED``) and says how many they are.
+    """
+    present: dict[str, set[str]] = {}
+    missing = []
+    for file_name in file_names:
+        folder, _, name = file_name.rpartition('/')
+        if folder not in present:
+            present[folder] = _list_folder(os.path.join(root, folder))
+        if name not in present[folder]:
+            missing.append(os.path.join(root, file_name))
+    if missing:
+        raise FileNotFoundError(
+            f'{len(missing)} of {len(file_names)} pictures are missing:\n'
+            f'{_shorten(missing)}\n{remedy}')
+
+
+def read_image_sizes(paths: Sequence[str],
+                     show_progress: bool = False) -> np.ndarray:
+    """Read widths and heights from the headers of pictures.
+
+    The sizes are those of the stored pixel grid: an EXIF orientation is not
+    applied, so load the pictures with ``color_ignore_orientation``.
+
+    Args:
+        paths: The pictures.
+        show_progress: Show a progress bar.
+
+    Returns:
+        np.ndarray: int64 (n, 2), width and height in pixels.
+
+    Raises:
+        ValueError: Names all pictures whose header cannot be read (the first
+            ``MAX_LISTED``), with the reasons, and says how many they are.
+    """
+    sizes = np.zeros((len(paths), 2), dtype=np.int64)
+    broken = []
+    bar = tqdm(
+        paths, 'Reading picture sizes', unit='', disable=not show_progress)
+    for index, path in enumerate(bar):
+        try:
+            with Image.open(path) as image:
+                sizes[index] = image.size
+        except (OSError, SyntaxError, ValueError,
+                Image.DecompressionBombError) as error:
+            # Pillow's own message repeats the path: keep the kind of error.
+            reason = str(error).replace(repr(path), 'the file')
+            broken.append(f'{path}: {reason or type(error).__name__}')
+    if broken:
+        raise ValueError(
+            f'{len(broken)} of {len(paths)} pictures cannot be read:\n'
+            f'{_shorten(broken)}\nCopy or download them again.')
+    return sizes
+
+
+def _list_folder(folder: str) -> set[str]:
+    """Names in a folder; none if the folder does not exist."""
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries}
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+
+
+def _shorten(lines: list[str]) -> str:
+    """The first lines, indented, and the number of those left out."""
+    text = '\n'.join(f'  {line}' for line in lines[:MAX_LISTED])
+    more = len(lines) - MAX_LISTED
+    return f'{text}\n  ... and {more} more' if more > 0 else text
