@@ -1,0 +1,118 @@
+"""Text files that name WIDER FACE images: annotations and plain lists."""
+import os
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from .wider_gt import WiderGroundTruth, check_settings
+
+_IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png')
+
+
+def load_wider_annotations(
+        path: str | os.PathLike,
+        settings: Sequence[str] = ('all', )) -> WiderGroundTruth:
+    """Read ``wider_face_*_bbx_gt.txt`` as ground truth of setting ``all``.
+
+    For a split whose ``.mat`` files do not exist. Every listed box counts,
+    as in :func:`~.wider_gt.load_wider_gt`.
+
+    Args:
+        path: The official annotation file.
+        settings: Must be ``('all',)``: the text file does not say which
+            faces the easy, medium and hard settings count.
+
+    Returns:
+        WiderGroundTruth: The images in the order of the file.
+
+    Raises:
+        ValueError: Another setting is asked, or a line is malformed.
+    """
+    check_settings(settings)
+    if tuple(settings) != ('all', ):
+        raise ValueError(
+            f'{path} has no easy/medium/hard lists, only the setting "all" '
+            'can be scored with it; give the folder of the official .mat '
+            'files for the others')
+    lines = Path(path).read_text(encoding='utf-8').splitlines()
+    keys, sizes, rows, at = [], [], [], 0
+    while at < len(lines):
+        if not lines[at].strip():
+            at += 1
+            continue
+        keys.append(image_key(lines[at], f'{path}, line {at + 1}'))
+        count = lines[at + 1].strip() if at + 1 < len(lines) else ''
+        if not count.isdigit():
+            raise ValueError(f'{path}, line {at + 2}: expected the number of '
+                             f'faces, found {count!r}')
+        # A picture without faces is followed by one line of zeros.
+        taken = max(int(count), 1)
+        for number in range(at + 2, at + 2 + taken):
+            words = lines[number].split() if number < len(lines) else []
+            try:
+                row = [float(word) for word in words[:4]]
+            except ValueError:
+                row = []
+            if len(row) < 4:
+                found = lines[number] if number < len(lines) else 'the end'
+                raise ValueError(f'{path}, line {number + 1}: expected '
+                                 f'"x y w h ...", found {found!r}')
+            if int(count):
+                rows.append(row)
+        sizes.append(int(count))
+        at += 2 + taken
+    if not keys:
+        raise ValueError(f'{path}: no images listed')
+    if len(set(keys)) < len(keys):
+        raise ValueError(f'{path}: an image is listed twice')
+    boxes = np.array(rows, np.float64).reshape(-1, 4)
+    return WiderGroundTruth(
+        tuple(keys), boxes, np.concatenate([[0], np.cumsum(sizes)]),
+        {'all': np.ones(len(boxes), bool)}, len(keys))
+
+
+def read_image_list(path: str | os.PathLike) -> list[str]:
+    """Image keys named by a text file.
+
+    Args:
+        path: One image per line (key or path, its last two parts count), or
+            an official ``*_bbx_gt.txt``, whose other lines hold numbers only.
+
+    Returns:
+        list[str]: Keys ``<event>/<stem>``.
+
+    Raises:
+        ValueError: A line is neither, or no image is named.
+    """
+    keys = []
+    with open(path, encoding='utf-8') as file:
+        for number, line in enumerate(file, 1):
+            if '/' in line:
+                keys.append(image_key(line, f'{path}, line {number}'))
+            elif line.strip():
+                try:
+                    [float(word) for word in line.split()]
+                except ValueError:
+                    raise ValueError(
+                        f'{path}, line {number}: expected <event>/<image>, '
+                        f'found {line.strip()!r}') from None
+    if not keys:
+        raise ValueError(f'{path}: names no image; expected one '
+                         '<event>/<image> per line')
+    return keys
+
+
+def image_key(name: str, where: str) -> str:
+    """``<event>/<stem>`` of an image path (POSIX separators).
+
+    Raises:
+        ValueError: ``name`` has no folder; the message starts with ``where``.
+    """
+    parts = PurePosixPath(name.strip()).parts[-2:]
+    if len(parts) < 2 or parts[0] == '/':
+        raise ValueError(f'{where}: expected <event>/<image>, found '
+                         f'{name.strip()!r}')
+    stem, suffix = os.path.splitext(parts[1])
+    return f'{parts[0]}/' + (
+        stem if suffix.lower() in _IMAGE_SUFFIXES else parts[1])

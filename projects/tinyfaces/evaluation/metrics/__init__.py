@@ -1,0 +1,4 @@
+"""Evaluation protocols as mmengine metrics."""
+from .wider_face_metric import WiderFaceMetric
+
+__all__ = ['WiderFaceMetric']

@@ -1,0 +1,225 @@
+"""The WIDER FACE protocol as an mmengine metric."""
+from collections.abc import Sequence
+
+import numpy as np
+from mmdet.registry import METRICS
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
+
+from tinyfaces.visualization.pr_curve import plot_pr_curves
+
+from ..functional import (COCO_IOU_THRS, WiderGroundTruth, WiderResult,
+                          evaluate_wider, evaluate_wider_groups, format_table,
+                          load_wider_annotations, load_wider_gt, write_json,
+                          write_wider_predictions)
+
+
+@METRICS.register_module()
+class WiderFaceMetric(BaseMetric):
+    """AP of WIDER FACE's own protocol, and its prediction files.
+
+    Takes the predictions ``pred_instances`` (``bboxes`` xyxy in pixels of the
+    original image, ``scores``) of every data sample by its ``img_id``
+    (``<event>/<stem>``). The images that the dataloader gives are the ones
+    scored: when these are not all of the ground truth, log and files say so.
+
+    A detector of anchor-scale groups (Group Sampling) may add
+    ``group_pred_instances`` to its data samples: a dict, name of the group ->
+    instances after that group's own NMS. Each is scored on setting ``all``.
+
+    Metrics: ``wider/<setting>_ap`` at IoU 0.5, ``wider/<setting>_ap60`` at
+    0.6 and so on, ``wider/<setting>_ap50_95`` when ``iou_thrs`` are COCO's
+    ten, ``wider/<setting>_fp@r<recall>`` (NaN when not reached) at the first
+    IoU threshold, ``wider/all_ap@<group>``.
+
+    Boxes are rounded to 0.001 pixels, so that the files give the same AP.
+
+    Args:
+        gt_dir: Folder of the four official ``.mat`` files.
+        ann_file: In place of ``gt_dir``, an official ``*_bbx_gt.txt``; only
+            for ``settings=('all',)``.
+        settings: Any of ``easy``, ``medium``, ``hard``, ``all``.
+        iou_thrs: IoU thresholds, or ``'coco'`` for .5:.05:.95.
+        matlab_int32: IoU in int32 as in the official MATLAB code.
+        fp_at_recall: Recalls at which false positives are counted.
+        outfile_prefix: Write ``<prefix>.zip`` (or the folder ``<prefix>``)
+            in the official layout, ``<prefix>.<group>.zip`` for each group,
+            and the results as ``<prefix>.json``.
+        as_folder: Write folders instead of zip files.
+        pr_curve: Write the precision-recall curves to this PNG.
+        format_only: Only write the files: for the test split, whose ground
+            truth is not public. Needs ``outfile_prefix``.
+        name: Name of the detector in the report and the legend.
+        test_resolution: What to state as test resolution; needed for
+            multi-scale tests, whose data samples tell of one scale only.
+            None: read from the data samples.
+        collect_device: Device for gathering over ranks.
+        prefix: Prefix of the metric names.
+    """
+
+    default_prefix = 'wider'
+
+    def __init__(self,
+                 gt_dir: str | None = None,
+                 ann_file: str | None = None,
+                 settings: Sequence[str] = ('easy', 'medium', 'hard'),
+                 iou_thrs: Sequence[float] | str = (0.5, ),
+                 matlab_int32: bool = False,
+                 fp_at_recall: Sequence[float] = (),
+                 outfile_prefix: str | None = None,
+                 as_folder: bool = False,
+                 pr_curve: str | None = None,
+                 format_only: bool = False,
+                 name: str = 'detector',
+                 test_resolution: str | None = None,
+                 collect_device: str = 'cpu',
+                 prefix: str | None = None) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        if format_only:
+            if outfile_prefix is None:
+                raise ValueError('format_only=True needs outfile_prefix: '
+                                 'there is nothing else to do')
+        elif (gt_dir is None) == (ann_file is None):
+            raise ValueError('give gt_dir or ann_file, and only one of them')
+        if isinstance(iou_thrs, str) and iou_thrs != 'coco':
+            raise ValueError(f"iou_thrs is a list or 'coco', not {iou_thrs!r}")
+        self.gt_dir = gt_dir
+        self.ann_file = ann_file
+        self.settings = tuple(settings)
+        self.iou_thrs = COCO_IOU_THRS if iou_thrs == 'coco' else iou_thrs
+        self.options = dict(
+            iou_thrs=tuple(self.iou_thrs), matlab_int32=matlab_int32,
+            fp_recalls=tuple(fp_at_recall))
+        self.outfile_prefix = outfile_prefix
+        self.suffix = '' if as_folder else '.zip'
+        self.pr_curve = pr_curve
+        self.format_only = format_only
+        self.name = name
+        self.test_resolution = test_resolution
+        # A wrong path shows before training, not after the first epoch.
+        self._truth = None if format_only else self._load()
+
+    def _load(self) -> WiderGroundTruth:
+        """Ground truth; the setting ``all`` is there for the groups."""
+        if self.ann_file is not None:
+            return load_wider_annotations(self.ann_file, self.settings)
+        return load_wider_gt(
+            self.gt_dir, tuple(dict.fromkeys((*self.settings, 'all'))))
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Keep the predictions of one batch.
+
+        Args:
+            data_batch: Not read.
+            data_samples: One dict per image.
+        """
+        for sample in data_samples:
+            groups = sample.get('group_pred_instances', {})
+            self.results.append(dict(
+                key=sample['img_id'],
+                found=_to_array(sample['pred_instances']),
+                groups={str(name): _to_array(instances)
+                        for name, instances in groups.items()},
+                scale=sample.get('scale_factor'),
+                shape=sample.get('batch_input_shape')))
+
+    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
+        """Write and score; called on the main process only.
+
+        Args:
+            results: One entry per image of all ranks. Images that came twice,
+                as a distributed sampler's padding does, count once.
+
+        Returns:
+            dict[str, float]: Empty with ``format_only``.
+
+        Raises:
+            ValueError: An image is not in the ground truth, or a detection
+                is not finite or has a negative size.
+        """
+        logger = MMLogger.get_current_instance()
+        unique = {result['key']: result for result in results}
+        predictions = {key: r['found'] for key, r in unique.items()}
+        names = dict.fromkeys(n for r in results for n in r['groups'])
+        groups = {
+            name: {key: r['groups'].get(name, np.zeros((0, 5)))
+                   for key, r in unique.items()} for name in names}
+        if self.outfile_prefix is not None:
+            for suffix, content in [('', predictions)] + [
+                    (f'.{name}', groups[name]) for name in groups]:
+                path = f'{self.outfile_prefix}{suffix}{self.suffix}'
+                write_wider_predictions(content, path)
+                logger.info(f'{len(content):,} prediction files: {path}')
+        if self.format_only:
+            return {}
+        truth = self._truth.subset(unique)
+        result = evaluate_wider(predictions, truth, self.settings,
+                                **self.options)
+        group_results = evaluate_wider_groups(groups, truth, **self.options)
+        self._report(logger, result, group_results, results)
+        return self._metrics(result, group_results)
+
+    def _report(self, logger: MMLogger, result: WiderResult,
+                groups: dict[str, WiderResult], results: list[dict]) -> None:
+        """Log the tables and write JSON and picture."""
+        resolution = self.test_resolution or _resolution(results)
+        logger.info('\n' + format_table({self.name: result})
+                    + f'\ntest resolution: {resolution}')
+        if groups:
+            table = format_table({f'@{k}': v for k, v in groups.items()})
+            logger.info('\ndetections of one anchor-scale group only:\n'
+                        + table)
+        if self.outfile_prefix is not None:
+            write_json(f'{self.outfile_prefix}.json', {self.name: result},
+                       groups, test_resolution=resolution)
+        if self.pr_curve is not None:
+            plot_pr_curves({self.name: result}, self.pr_curve)
+
+    def _metrics(self, result: WiderResult,
+                 groups: dict[str, WiderResult]) -> dict[str, float]:
+        """Flat names and numbers for logger and checkpoint hook."""
+        metrics = {}
+        for setting in result.settings:
+            for thr in result.iou_thrs:
+                metrics[f'{setting}_ap{_tag(thr)}'] = result.ap(setting, thr)
+            if result.iou_thrs == COCO_IOU_THRS:
+                metrics[f'{setting}_ap50_95'] = result.mean_ap(setting)
+            curve = result.curves[setting, result.iou_thrs[0]]
+            for recall, count in curve.fp_at_recall.items():
+                metrics[f'{setting}_fp@r{recall:g}'] = (
+                    float('nan') if count is None else count)
+        for name, scored in groups.items():
+            for thr in scored.iou_thrs:
+                metrics[f'all_ap{_tag(thr)}@{name}'] = scored.ap('all', thr)
+        return metrics
+
+
+def _to_array(instances: dict) -> np.ndarray:
+    """(n, 5) float64 x y w h score of instances (n boxes xyxy)."""
+    boxes = instances['bboxes'].double().cpu().numpy().reshape(-1, 4)
+    scores = instances['scores'].double().cpu().numpy().reshape(-1, 1)
+    boxes = np.round(
+        np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1), 3)
+    return np.concatenate([boxes, scores], 1)
+
+
+def _tag(iou_thr: float) -> str:
+    """Nothing for the benchmark's own threshold, else e.g. ``75``."""
+    return '' if iou_thr == 0.5 else f'{iou_thr * 100:g}'
+
+
+def _resolution(results: list[dict]) -> str:
+    """Test resolution, from the scale factors and padded input shapes."""
+    scales = [s for r in results if r['scale'] is not None
+              for s in np.atleast_1d(r['scale'])]
+    shapes = [r['shape'] for r in results if r['shape'] is not None]
+    if not scales:
+        return 'not stated by the data samples'
+    low, high = min(scales), max(scales)
+    text = ('original size' if low == high == 1 else
+            f'original size times {low:.3g} to {high:.3g}')
+    if shapes:
+        heights, widths = zip(*shapes)
+        text += (f', padded inputs {min(widths)}x{min(heights)} to '
+                 f'{max(widths)}x{max(heights)} (width x height)')
+    return text

@@ -1,0 +1,141 @@
+"""Score WIDER FACE predictions by the protocol of the official toolbox.
+
+Example:
+    python tools/evaluate_wider.py pred.zip --gt eval_tools/ground_truth
+"""
+import argparse
+import os
+import sys
+from pathlib import Path
+
+# Only NumPy and SciPy are needed: do not load torch and MMDetection.
+os.environ['TINYFACES_REGISTER'] = '0'
+
+from tinyfaces.evaluation import functional  # noqa: E402
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description='Score WIDER FACE predictions by the protocol of the '
+        'official toolbox.')
+    add = parser.add_argument
+    add('predictions',
+        nargs='*',
+        metavar='PRED',
+        help='folder or zip in the official layout <event>/<image>.txt')
+    add('--gt',
+        required=True,
+        metavar='DIR',
+        help='folder of the four official .mat files; or a *_bbx_gt.txt, '
+        'for --settings all only')
+    add('--images',
+        metavar='FILE',
+        help='score these images by themselves: a list of <event>/<image>, '
+        'or an official *_bbx_gt.txt')
+    add('--settings',
+        nargs='+',
+        choices=functional.SETTINGS,
+        default=['easy', 'medium', 'hard'])
+    add('--iou-thrs', nargs='+', type=float, default=[0.5], metavar='T')
+    add('--coco',
+        action='store_true',
+        help='IoU thresholds .5:.05:.95 and their mean')
+    add('--matlab-int32',
+        action='store_true',
+        help='compute IoU in int32 as the official MATLAB code does')
+    add('--fp-at-recall',
+        nargs='+',
+        type=float,
+        default=[],
+        metavar='R',
+        help='count false positives at these recalls')
+    add('--group',
+        nargs='+',
+        action='extend',
+        default=[],
+        metavar='NAME=PRED',
+        help='detections of one anchor-scale group '
+        'only, scored on all faces: AP @NAME')
+    add('--names',
+        nargs='+',
+        metavar='NAME',
+        help='names of the detectors; default: their file names')
+    add('--json', metavar='FILE', help='write the results')
+    add('--plot', metavar='PNG', help='draw the precision-recall curves')
+    add('--mat', metavar='DIR', help='write the curves in official form')
+    args = parser.parse_args(argv)
+    if not args.predictions and not args.group:
+        parser.error('give a PRED or a --group')
+    if args.predictions or args.names:
+        args.names = args.names or [Path(p).stem for p in args.predictions]
+        if len(args.names) != len(args.predictions):
+            parser.error('--names must have one name per PRED')
+        if len(set(args.names)) < len(args.names):
+            parser.error('two PRED have the same name; give --names')
+    if not args.predictions and (args.plot or args.mat):
+        parser.error('--plot and --mat draw a PRED; there is none')
+    if not all('=' in group for group in args.group):
+        parser.error('--group expects NAME=PRED')
+    if args.coco:
+        args.iou_thrs = functional.COCO_IOU_THRS
+    return args
+
+
+def run(args: argparse.Namespace) -> None:
+    """Load, score and write what was asked for."""
+    settings = args.settings + ['all'] * bool(args.group
+                                              and 'all' not in args.settings)
+    if os.path.isfile(args.gt):
+        truth = functional.load_wider_annotations(args.gt, settings)
+    else:
+        truth = functional.load_wider_gt(args.gt, settings)
+    if args.images:
+        truth = truth.subset(functional.read_image_list(args.images))
+    options = dict(
+        iou_thrs=args.iou_thrs,
+        matlab_int32=args.matlab_int32,
+        fp_recalls=args.fp_at_recall)
+    detectors = {
+        name:
+        functional.evaluate_wider(
+            functional.read_wider_predictions(path), truth, args.settings,
+            **options)
+        for name, path in zip(args.names or [], args.predictions)
+    }
+    groups = {}
+    for group in args.group:
+        name, path = group.split('=', 1)
+        groups.update(
+            functional.evaluate_wider_groups(
+                {f'@{name}': functional.read_wider_predictions(path)}, truth,
+                **options))
+    if detectors:
+        print(functional.format_table(detectors))
+    if groups:
+        print('\ndetections of one anchor-scale group only:')
+        print(functional.format_table(groups))
+    if args.json:
+        functional.write_json(args.json, detectors, groups)
+    if args.mat:
+        for name, result in detectors.items():
+            functional.write_mat(args.mat, name, result)
+    if args.plot:
+        # Matplotlib takes a while to load.
+        from tinyfaces.visualization.pr_curve import plot_pr_curves
+        plot_pr_curves(detectors, args.plot)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit code: 0, or 1 after one line that says what is wrong."""
+    args = parse_args(argv)
+    try:
+        run(args)
+    except (OSError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
