@@ -1,0 +1,131 @@
+"""Test a detector: ``python tools/test.py CONFIG CHECKPOINT``.
+
+Takes the arguments of MMDetection's own ``tools/test.py``, and ``--wider-out``
+for prediction files in WIDER FACE's official layout.
+"""
+import argparse
+from typing import Iterator
+
+from _runner import add_common_arguments, build_runner, check_file, load_config
+from mmdet.engine.hooks.utils import trigger_visualization_hook
+from mmdet.evaluation import DumpDetResults
+from mmengine.config import Config, ConfigDict
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Test a detector.')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    add_common_arguments(parser)
+    parser.add_argument(
+        '--out',
+        metavar='FILE.pkl',
+        help='write the detections as a pickle, for offline evaluation')
+    parser.add_argument(
+        '--wider-out',
+        metavar='PATH',
+        help='write the detections in the official WIDER FACE layout: a '
+        'folder, or one archive if PATH ends in .zip')
+    parser.add_argument(
+        '--show', action='store_true', help='show the detections in a window')
+    parser.add_argument(
+        '--show-dir',
+        metavar='DIR',
+        help='draw the detections into <work-dir>/<time>/DIR')
+    parser.add_argument(
+        '--wait-time',
+        type=float,
+        default=2,
+        metavar='SECONDS',
+        help='how long --show shows each picture (default: 2)')
+    parser.add_argument(
+        '--tta',
+        action='store_true',
+        help="test-time augmentation by the config's tta_model and "
+        'tta_pipeline')
+    args = parser.parse_args()
+    if args.out is not None and not args.out.endswith(('.pkl', '.pickle')):
+        parser.error(f'--out {args.out}: the name must end in .pkl or .pickle')
+    return args
+
+
+def apply_tta(cfg: Config, config_path: str) -> None:
+    """Wrap the model and replace the test pipeline for ``--tta``.
+
+    MMDetection falls back to a wrapper that keeps 100 boxes per picture where
+    the config names none. A crowd has more faces, so that is an error here.
+
+    Args:
+        cfg (Config): Config, changed in place.
+        config_path (str): Its file, for the message.
+
+    Raises:
+        SystemExit: ``tta_model`` or ``tta_pipeline`` is missing.
+    """
+    missing = [key for key in ('tta_model', 'tta_pipeline') if key not in cfg]
+    if missing:
+        raise SystemExit(f'error: --tta: config "{config_path}" has no '
+                         f'{" and no ".join(missing)}; add '
+                         '"_base_/tta/flip_multi_scale.py" to its _base_')
+    cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
+    for dataset in innermost_datasets(cfg.test_dataloader.dataset):
+        dataset.pipeline = cfg.tta_pipeline
+
+
+def innermost_datasets(dataset: ConfigDict) -> Iterator[ConfigDict]:
+    """Yield the dataset configs inside wrappers such as ``ConcatDataset``."""
+    if 'dataset' in dataset:
+        yield from innermost_datasets(dataset.dataset)
+    elif 'datasets' in dataset:
+        for part in dataset.datasets:
+            yield from innermost_datasets(part)
+    else:
+        yield dataset
+
+
+def apply_wider_out(cfg: Config, path: str) -> None:
+    """Let the test's ``WiderFaceMetric`` write its predictions.
+
+    Args:
+        cfg (Config): Config, changed in place.
+        path (str): Folder, or archive with the ending ``.zip``.
+
+    Raises:
+        SystemExit: The test has no such metric, or several.
+    """
+    evaluators = cfg.test_evaluator
+    if isinstance(evaluators, dict):
+        evaluators = evaluators.get('metrics', [evaluators])
+    found = [e for e in evaluators if e.type == 'WiderFaceMetric']
+    if len(found) != 1:
+        raise SystemExit(
+            f'error: --wider-out: test_evaluator has {len(found)} '
+            'WiderFaceMetric where one must be; choose the config of a '
+            'WIDER FACE test, or set outfile_prefix there')
+    found[0].outfile_prefix = path.removesuffix('.zip')
+    found[0].as_folder = not path.endswith('.zip')
+
+
+def main() -> None:
+    """Test as the command line says."""
+    args = parse_args()
+    cfg = load_config(args)
+    check_file(args.checkpoint, 'checkpoint',
+               'training writes it to <work-dir>/epoch_<N>.pth')
+    cfg.load_from = args.checkpoint
+    if args.show or args.show_dir:
+        trigger_visualization_hook(cfg, args)
+    if args.tta:
+        apply_tta(cfg, args.config)
+    if args.wider_out:
+        apply_wider_out(cfg, args.wider_out)
+    runner = build_runner(cfg)
+    if args.out is not None:
+        runner.test_evaluator.metrics.append(
+            DumpDetResults(out_file_path=args.out))
+    runner.test()
+
+
+if __name__ == '__main__':
+    main()
