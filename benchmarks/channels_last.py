@@ -77,8 +77,10 @@ def main() -> None:
     parser.add_argument('--steps', type=int, default=8)
     args = parser.parse_args()
     init_default_scope('mmdet')
-    models = {name: build(name == 'channels last')
-              for name in ('contiguous', 'channels last')}
+    models = {
+        name: build(name == 'channels last')
+        for name in ('contiguous', 'channels last')
+    }
     seconds = {name: [] for name in models}
     for index in range(args.steps + 2):
         for name, (model, optimizer) in models.items():

@@ -25,10 +25,12 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from PIL import Image
+
 from tinyfaces.apis import DetectionJob, FaceDetector, find_pictures
 
-CONFIG = (Path(__file__).parents[1] /
-          'configs/refineface/retinanet_mbv2_8xb4-130e_wider-face.py')
+CONFIG = (
+    Path(__file__).parents[1] /
+    'configs/refineface/retinanet_mbv2_8xb4-130e_wider-face.py')
 CAP_MIB = 2048
 
 
@@ -37,8 +39,8 @@ def make_picture(path: Path, width: int, height: int) -> None:
     rng = np.random.default_rng(0)
     picture = np.zeros((height, width, 3), np.uint8)
     for size in (8, 64):
-        small = rng.integers(0, 128, (height // size + 1, width // size + 1,
-                                      3), dtype=np.uint8)
+        small = rng.integers(
+            0, 128, (height // size + 1, width // size + 1, 3), dtype=np.uint8)
         # Row by row, so that making the picture takes no memory either.
         for y in range(height):
             row = small[y // size].repeat(size, axis=0)[:width]
@@ -86,18 +88,28 @@ def main() -> int:
                        check=True)
         weights = args.weights or Path(folder, 'weights.pth')
         detector = FaceDetector(
-            args.config, weights, args.device, score_thr=0.05,
-            tile_size=args.tile_size, progress=True)
+            args.config,
+            weights,
+            args.device,
+            score_thr=0.05,
+            tile_size=args.tile_size,
+            progress=True)
         before, start = peak_mib(), time.perf_counter()
         job = DetectionJob(detector, folder)
         job.run(find_pictures([f'{folder}/large.jpg']))
         seconds = time.perf_counter() - start
         faces = len(json.loads(job.lines.read_text())['faces'])
     result = dict(
-        config=args.config.stem, size=f'{args.width}x{args.height}',
-        tile_size=args.tile_size, device=args.device, faces=faces,
-        threads=torch.get_num_threads(), seconds=round(seconds, 1),
-        peak_before_mib=before, peak_mib=peak_mib(), cap_mib=CAP_MIB)
+        config=args.config.stem,
+        size=f'{args.width}x{args.height}',
+        tile_size=args.tile_size,
+        device=args.device,
+        faces=faces,
+        threads=torch.get_num_threads(),
+        seconds=round(seconds, 1),
+        peak_before_mib=before,
+        peak_mib=peak_mib(),
+        cap_mib=CAP_MIB)
     print(json.dumps(result))
     return 0 if result['peak_mib'] <= CAP_MIB else 1
 

@@ -45,9 +45,8 @@ def nms_cases(device: str) -> Iterator[Case]:
         for density, span in SPANS.items():
             boxes = random_boxes(count, span, device)
             scores = torch.rand(count, device=device)
-            yield (f'nms {count} {density}',
-                   lambda m, b=boxes, s=scores: m.nms(
-                       b, s, iou_threshold=.4, offset=0))
+            yield (f'nms {count} {density}', lambda m, b=boxes, s=scores: m.
+                   nms(b, s, iou_threshold=.4, offset=0))
 
 
 def softnms_cases() -> Iterator[Case]:
@@ -58,8 +57,14 @@ def softnms_cases() -> Iterator[Case]:
         for number, method in enumerate(METHODS):
             yield (f'softnms {count} {method}',
                    lambda m, b=boxes, s=scores, d=dets, n=number: m.softnms(
-                       b, s, d, iou_threshold=.3, sigma=.5, min_score=1e-3,
-                       method=n, offset=0))
+                       b,
+                       s,
+                       d,
+                       iou_threshold=.3,
+                       sigma=.5,
+                       min_score=1e-3,
+                       method=n,
+                       offset=0))
 
 
 def roi_align_cases(device: str) -> Iterator[Case]:
@@ -70,12 +75,17 @@ def roi_align_cases(device: str) -> Iterator[Case]:
     grad = torch.randn(512, 256, 7, 7, device=device)
     output, grad_input = torch.zeros_like(grad), torch.zeros_like(features)
     for mode, name in ((1, 'avg'), (0, 'max')):
-        places = [torch.zeros_like(grad if mode == 0 else grad[:0])
-                  for _ in 'yx']
+        places = [
+            torch.zeros_like(grad if mode == 0 else grad[:0]) for _ in 'yx'
+        ]
         for ratio in (0, 2):
             arguments = dict(
-                aligned_height=7, aligned_width=7, spatial_scale=.25,
-                sampling_ratio=ratio, pool_mode=mode, aligned=True)
+                aligned_height=7,
+                aligned_width=7,
+                spatial_scale=.25,
+                sampling_ratio=ratio,
+                pool_mode=mode,
+                aligned=True)
             yield (f'roi_align {name} ratio {ratio} forward',
                    lambda m, p=places, a=arguments: m.roi_align_forward(
                        features, rois, output, *p, **a))
@@ -91,8 +101,8 @@ def focal_loss_cases(device: str) -> Iterator[Case]:
     result, empty = torch.zeros_like(logits), logits.new_empty(0)
     for name in ('forward', 'backward'):
         yield (f'sigmoid_focal_loss {name}',
-               lambda m, n=name: getattr(m, f'sigmoid_focal_loss_{n}')(
-                   logits, target, empty, result, gamma=2., alpha=.25))
+               lambda m, n=name: getattr(m, f'sigmoid_focal_loss_{n}')
+               (logits, target, empty, result, gamma=2., alpha=.25))
 
 
 class PeakMemory:
@@ -184,10 +194,12 @@ def main() -> None:
     print(f'torch {torch.__version__}, {args.device}, '
           f'{torch.get_num_threads()} CPU threads; NMS by '
           f'{"torchvision" if ops.torchvision_nms(args.device) else "torch"}')
-    print(f'{"":34}{"ours":>18}{"compiled":>18}{"ratio":>14}\n{"":34}'
-          + f'{"ms":>9}{"MiB":>9}' * 2 + f'{"time":>7}{"mem":>7}')
-    cases = [*nms_cases(args.device), *softnms_cases(),
-             *roi_align_cases(args.device), *focal_loss_cases(args.device)]
+    print(f'{"":34}{"ours":>18}{"compiled":>18}{"ratio":>14}\n{"":34}' +
+          f'{"ms":>9}{"MiB":>9}' * 2 + f'{"time":>7}{"mem":>7}')
+    cases = [
+        *nms_cases(args.device), *softnms_cases(),
+        *roi_align_cases(args.device), *focal_loss_cases(args.device)
+    ]
     for name, case in cases:
         if args.only not in name:
             continue
@@ -204,14 +216,16 @@ def main() -> None:
                 figures += [None, None]  # not built for this device
         # Less than 1 MiB is noise, and nothing to divide by.
         figures += [
-            ours / theirs
-            if ours is not None and theirs and theirs >= floor else None
+            ours /
+            theirs if ours is not None and theirs and theirs >= floor else None
             for ours, theirs, floor in zip(figures[:2], figures[2:], (0, 1))
         ]
         widths = (9, 9, 9, 9, 7, 7)
-        print(f'{name:34}' + ''.join(
-            f'{"-":>{width}}' if figure is None else f'{figure:{width}.1f}'
-            for figure, width in zip(figures, widths)), flush=True)
+        print(
+            f'{name:34}' + ''.join(
+                f'{"-":>{width}}' if figure is None else f'{figure:{width}.1f}'
+                for figure, width in zip(figures, widths)),
+            flush=True)
 
 
 if __name__ == '__main__':

@@ -22,12 +22,13 @@ os.environ['TINYFACES_REGISTER'] = '0'
 os.environ['OMP_NUM_THREADS'] = '1'
 sys.path.insert(0, str(Path(__file__).parents[1] / 'tests/evaluation'))
 
-import numpy as np  # noqa: E402
-import wider_transcription  # noqa: E402
-from tinyfaces.evaluation.functional import (  # noqa: E402
-    evaluate_wider, load_wider_gt, read_wider_predictions,
-    write_wider_predictions)
-from wider_files import write_gt  # noqa: E402
+import numpy as np
+import wider_transcription
+from wider_files import write_gt
+
+from tinyfaces.evaluation.functional import (evaluate_wider, load_wider_gt,
+                                             read_wider_predictions,
+                                             write_wider_predictions)
 
 SETTINGS = ('easy', 'medium', 'hard')
 FIXTURE = 'predictions/retinaface_mnet025_wider_val.zip'
@@ -40,12 +41,14 @@ def make_ground_truth(folder, num_images=3226):
     for at in range(num_images):
         num = min(int(rng.geometric(1 / 12)), 700)
         sizes = rng.lognormal(3, .8, num).round() + 5
-        boxes = np.stack([*rng.integers(0, 1000, (2, num)), sizes,
-                          (sizes * 1.25).round()], 1)
+        boxes = np.stack(
+            [*rng.integers(0, 1000, (2, num)), sizes,
+             (sizes * 1.25).round()], 1)
         order = np.arange(1, num + 1)
         images[f'{at % 61}--Event/{at}'] = boxes.tolist(), {
             name: order[boxes[:, 3] > low].tolist()
-            for name, low in zip(SETTINGS, (50, 30, 10))}
+            for name, low in zip(SETTINGS, (50, 30, 10))
+        }
     write_gt(folder, images)
 
 
@@ -76,16 +79,22 @@ def measure(predictions, gt_dir):
     result = evaluate_wider(read_wider_predictions(predictions), truth)
     # Linux counts the peak in KiB.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    return dict(cpu=time.process_time(), peak=peak,
-                detections=result.num_detections,
-                ap=[result.ap(s) for s in SETTINGS])
+    return dict(
+        cpu=time.process_time(),
+        peak=peak,
+        detections=result.num_detections,
+        ap=[result.ap(s) for s in SETTINGS])
 
 
 def measure_apart(predictions, gt_dir):
     """:func:`measure` in a fresh process."""
     done = subprocess.run(
-        [sys.executable, __file__, '--measure', str(predictions),
-         str(gt_dir)], check=True, stdout=subprocess.PIPE, text=True)
+        [sys.executable, __file__, '--measure',
+         str(predictions),
+         str(gt_dir)],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True)
     numbers = json.loads(done.stdout)
     print(f'  {numbers["detections"]:,} detections, three settings, imports '
           f'and reading included: {numbers["cpu"]:.2f} s of one core, peak '
@@ -103,9 +112,10 @@ def compare(predictions, truth, num_images):
     start = time.process_time()
     slow = []
     for setting in SETTINGS:
-        images = {key: (part.boxes[a:b].tolist(),
-                        part.keep[setting][a:b].tolist())
-                  for key, a, b in zip(part.keys, ends, ends[1:])}
+        images = {
+            key: (part.boxes[a:b].tolist(), part.keep[setting][a:b].tolist())
+            for key, a, b in zip(part.keys, ends, ends[1:])
+        }
         slow.append(wider_transcription.evaluate(rows, images)[2])
     slow_seconds = time.process_time() - start
     start, repeats = time.process_time(), 0
@@ -125,11 +135,16 @@ def compare(predictions, truth, num_images):
 def main():
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('--images', type=int, default=60,
-                        help='images given to the transcription')
-    parser.add_argument('--eight-million', action='store_true',
-                        help='also score a made-up set of 8,000,000 '
-                        'detections (writes 500 MB to a temporary folder)')
+    parser.add_argument(
+        '--images',
+        type=int,
+        default=60,
+        help='images given to the transcription')
+    parser.add_argument(
+        '--eight-million',
+        action='store_true',
+        help='also score a made-up set of 8,000,000 '
+        'detections (writes 500 MB to a temporary folder)')
     parser.add_argument('--measure', nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:

@@ -19,8 +19,9 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import patch
 
-import tinyfaces  # noqa: F401  (registers everything, ops first)
 from mmdet.datasets import WIDERFaceDataset
+
+import tinyfaces  # noqa: F401  (registers everything, ops first)
 from tinyfaces.datasets import (WiderEntry, WiderFaceDataset,
                                 parse_wider_annotations)
 from tinyfaces.datasets.image_files import read_image_sizes

@@ -1,12 +1,13 @@
 """Small detectors that the tests of several areas share."""
 from pathlib import Path
 
-# Before mmdet.models is imported: it needs mmcv's ops or the stand-ins.
-import tinyfaces  # noqa: F401
 import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+
+# Before mmdet.models is imported: it needs mmcv's ops or the stand-ins.
+import tinyfaces  # noqa: F401
 
 PREPROCESSOR = dict(
     type='DetDataPreprocessor',

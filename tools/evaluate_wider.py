@@ -11,7 +11,7 @@ from pathlib import Path
 # Only NumPy and SciPy are needed: do not load torch and MMDetection.
 os.environ['TINYFACES_REGISTER'] = '0'
 
-from tinyfaces.evaluation import functional  # noqa: E402
+from tinyfaces.evaluation import functional
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

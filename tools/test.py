@@ -71,6 +71,10 @@ def apply_tta(cfg: Config, config_path: str) -> None:
     cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
     for dataset in innermost_datasets(cfg.test_dataloader.dataset):
         dataset.pipeline = cfg.tta_pipeline
+    # The merged data samples tell of the first view only.
+    for metric in wider_metrics(cfg):
+        metric.setdefault('test_resolution',
+                          cfg.get('tta_resolution', 'that of tta_pipeline'))
 
 
 def innermost_datasets(dataset: ConfigDict) -> Iterator[ConfigDict]:
@@ -84,6 +88,14 @@ def innermost_datasets(dataset: ConfigDict) -> Iterator[ConfigDict]:
         yield dataset
 
 
+def wider_metrics(cfg: Config) -> list[ConfigDict]:
+    """Find the ``WiderFaceMetric`` entries of the test's evaluator."""
+    evaluators = cfg.get('test_evaluator') or []
+    if isinstance(evaluators, dict):
+        evaluators = evaluators.get('metrics', [evaluators])
+    return [e for e in evaluators if e.type == 'WiderFaceMetric']
+
+
 def apply_wider_out(cfg: Config, path: str) -> None:
     """Let the test's ``WiderFaceMetric`` write its predictions.
 
@@ -94,10 +106,7 @@ def apply_wider_out(cfg: Config, path: str) -> None:
     Raises:
         SystemExit: The test has no such metric, or several.
     """
-    evaluators = cfg.test_evaluator
-    if isinstance(evaluators, dict):
-        evaluators = evaluators.get('metrics', [evaluators])
-    found = [e for e in evaluators if e.type == 'WiderFaceMetric']
+    found = wider_metrics(cfg)
     if len(found) != 1:
         raise SystemExit(
             f'error: --wider-out: test_evaluator has {len(found)} '

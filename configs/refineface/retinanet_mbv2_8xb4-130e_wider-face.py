@@ -6,6 +6,6 @@
 _base_ = [
     '../_base_/models/retinanet_face_mbv2.py',
     '../_base_/datasets/wider_face.py',
-    '../_base_/schedules/refineface_130e.py',
-    '../_base_/default_runtime.py', '../_base_/tta/flip_multi_scale.py'
+    '../_base_/schedules/refineface_130e.py', '../_base_/default_runtime.py',
+    '../_base_/tta/flip_multi_scale.py'
 ]

@@ -6,5 +6,5 @@ _base_ = ['retinanet_r50_8xb4-130e_wider-face.py']
 model = dict(
     backbone=dict(
         depth=152,
-        init_cfg=dict(
-            type='Pretrained', checkpoint='torchvision://resnet152')))
+        init_cfg=dict(type='Pretrained',
+                      checkpoint='torchvision://resnet152')))

@@ -6,6 +6,5 @@ _base_ = ['retinanet_r50_8xb4-130e_wider-face.py']
 model = dict(
     backbone=dict(
         depth=18,
-        init_cfg=dict(
-            type='Pretrained', checkpoint='torchvision://resnet18')),
+        init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet18')),
     neck=dict(in_channels=[64, 128, 256, 512]))

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
 from tinyfaces.apis import (DetectionJob, Detections, InputNotFoundError,
                             Picture, find_pictures)
 
@@ -29,8 +30,9 @@ def test_files_folders_and_patterns(tmp_path, monkeypatch):
          'p/.git/c.jpg', 'r/x1.jpg', 'r/x2.jpg')
     (tmp_path / 'p/notes.txt').write_text('no picture')
     found = find_pictures(['r/x?.jpg', 'p', 'b.jpg'])
-    assert files(found) == ['r/x1.jpg', 'r/x2.jpg', 'p/a.PNG', 'p/q/b.jpg',
-                            'b.jpg']
+    assert files(found) == [
+        'r/x1.jpg', 'r/x2.jpg', 'p/a.PNG', 'p/q/b.jpg', 'b.jpg'
+    ]
     assert drawings(found) == ['x1', 'x2', 'a', 'q/b', 'b']
     # A pattern may match folders, and names the files that it matches.
     assert files(find_pictures(['[p]'])) == ['p/a.PNG', 'p/q/b.jpg']
@@ -47,8 +49,11 @@ def test_equal_names_are_drawn_apart(tmp_path):
 def test_listed_once(tmp_path):
     make(tmp_path, 'a/x.jpg')
     (tmp_path / 'link.jpg').symlink_to(tmp_path / 'a/x.jpg')
-    found = find_pictures([str(tmp_path / 'a'), str(tmp_path / 'a/x.jpg'),
-                           str(tmp_path / 'link.jpg')])
+    found = find_pictures([
+        str(tmp_path / 'a'),
+        str(tmp_path / 'a/x.jpg'),
+        str(tmp_path / 'link.jpg')
+    ])
     assert files(found) == [(tmp_path / 'a/x.jpg').as_posix()]
 
 
@@ -68,8 +73,10 @@ def test_nothing_found(tmp_path):
     make(tmp_path, 'x.jpg')
     (tmp_path / 'empty').mkdir()
     with pytest.raises(InputNotFoundError) as error:
-        find_pictures([str(tmp_path / name)
-                       for name in ('y.jpg', 'x.jpg', 'empty', '*.gif')])
+        find_pictures([
+            str(tmp_path / name)
+            for name in ('y.jpg', 'x.jpg', 'empty', '*.gif')
+        ])
     for name in ('y.jpg', 'empty', '*.gif'):
         assert str(tmp_path / name) in str(error.value)
     assert str(tmp_path / 'x.jpg') not in str(error.value)
@@ -86,8 +93,9 @@ class OneFace:
             raise KeyboardInterrupt
         self.looked += 1
         height, width = image.shape[:2]
-        return Detections(np.array([[1, 2, 5, 8]], np.float32),
-                          np.array([.5], np.float32), width, height)
+        return Detections(
+            np.array([[1, 2, 5, 8]], np.float32), np.array([.5], np.float32),
+            width, height)
 
 
 def read(path):
@@ -108,8 +116,12 @@ def test_lines_and_drawings(tmp_path, pictures, capsys):
     face = {'box': [1, 2, 5, 8], 'score': .5}
     lines = read(tmp_path / 'out/detections.jsonl')
     assert lines[0] == {
-        'file': str(folder / 'a.png'), 'width': 20, 'height': 10,
-        'faces': [face], 'drawing': 'images/a.jpg'}
+        'file': str(folder / 'a.png'),
+        'width': 20,
+        'height': 10,
+        'faces': [face],
+        'drawing': 'images/a.jpg'
+    }
     assert set(lines[1]) == {'file', 'error'}
     assert lines[1]['file'] == str(folder / 'broken.jpg')
     assert lines[2]['file'] == str(folder / 'z.png')
@@ -122,8 +134,8 @@ def test_lines_and_drawings(tmp_path, pictures, capsys):
 
 def test_without_drawings(tmp_path, pictures):
     DetectionJob(OneFace(), tmp_path / 'out', draw=False).run(pictures)
-    assert [p.name for p in (tmp_path / 'out').iterdir()] == [
-        'detections.jsonl']
+    assert [p.name
+            for p in (tmp_path / 'out').iterdir()] == ['detections.jsonl']
     assert 'drawing' not in read(tmp_path / 'out/detections.jsonl')[0]
 
 
@@ -140,8 +152,8 @@ def test_resuming(tmp_path, pictures):
     assert DetectionJob(detector, out, resume=True).run(pictures) == 1
     assert detector.looked == 2
     lines = read(out / 'detections.jsonl')
-    assert sorted(line['file'] for line in lines) == sorted(
-        str(p.file) for p in pictures)
+    assert sorted(line['file']
+                  for line in lines) == sorted(str(p.file) for p in pictures)
     # Without resuming everything is done again.
     detector = OneFace()
     DetectionJob(detector, out).run(pictures)

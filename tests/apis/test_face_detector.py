@@ -10,6 +10,7 @@ from mmengine.structures import InstanceData
 from PIL import Image
 from scipy import ndimage
 from tiny_detector import RETINANET, save_random_model
+
 from tinyfaces.apis import (Detections, FaceDetector, UnreadableImageError,
                             default_model)
 
@@ -35,8 +36,8 @@ class SquareDetector(BaseModel):
             shapes, _ = ndimage.label(image[0] > 100, np.ones((3, 3)))
             boxes, scores = [], []
             for rows, columns in ndimage.find_objects(shapes):
-                boxes.append([columns.start, rows.start, columns.stop,
-                              rows.stop])
+                boxes.append(
+                    [columns.start, rows.start, columns.stop, rows.stop])
                 scores.append(image[2, rows, columns].max() / 255)
             instances = InstanceData()
             instances.bboxes = torch.tensor(boxes).reshape(-1, 4).float()
@@ -51,12 +52,21 @@ def square_detector(tmp_path, test_cfg=None, **kwargs):
     if test_cfg is None:
         test_cfg = dict(nms=dict(type='nms', iou_threshold=.4))
     # In: BGR; out: RGB, so blue is channel 2.
-    preprocessor = dict(type='DetDataPreprocessor', bgr_to_rgb=True,
-                        mean=[0, 0, 0], std=[1, 1, 1], pad_size_divisor=32)
-    model = dict(type='SquareDetector', test_cfg=test_cfg,
-                 data_preprocessor=preprocessor)
-    return FaceDetector(Config(dict(model=model)), tmp_path / 'none.pth',
-                        device='cpu', **kwargs)
+    preprocessor = dict(
+        type='DetDataPreprocessor',
+        bgr_to_rgb=True,
+        mean=[0, 0, 0],
+        std=[1, 1, 1],
+        pad_size_divisor=32)
+    model = dict(
+        type='SquareDetector',
+        test_cfg=test_cfg,
+        data_preprocessor=preprocessor)
+    return FaceDetector(
+        Config(dict(model=model)),
+        tmp_path / 'none.pth',
+        device='cpu',
+        **kwargs)
 
 
 def canvas(height, width, squares):
@@ -90,8 +100,8 @@ def test_small_squares_in_tiles_as_in_one_piece(tmp_path):
 
 @pytest.fixture(scope='module')
 def tiles_of_96(tmp_path_factory):
-    return square_detector(tmp_path_factory.mktemp('squares'), tile_size=96,
-                           tile_overlap=64)
+    return square_detector(
+        tmp_path_factory.mktemp('squares'), tile_size=96, tile_overlap=64)
 
 
 @given(st.data())
@@ -115,7 +125,8 @@ def test_any_squares_in_tiles_as_in_one_piece(tiles_of_96, data):
     result = tiles_of_96(image)
     expected = [[x, y, x + side, y + side] for x, y, side, _ in squares]
     np.testing.assert_array_equal(
-        sorted_boxes(result), np.array(sorted(expected)).reshape(-1, 4))
+        sorted_boxes(result),
+        np.array(sorted(expected)).reshape(-1, 4))
 
 
 def test_large_square_is_found_whole_and_once(tmp_path):
@@ -136,12 +147,16 @@ def test_nms_over_tiles_takes_the_models_threshold(tmp_path):
     image = canvas(250, 250, [(20, 30, 40, 255)])
     # The same square from two levels: boxes that overlap almost wholly.
     cfg = dict(nms=dict(type='nms', iou_threshold=.999))
-    assert len(square_detector(tmp_path, cfg, tile_size=130,
-                               tile_overlap=64)(image)) == 2
-    assert len(square_detector(tmp_path, cfg, tile_size=130, tile_overlap=64,
-                               nms_iou=.4)(image)) == 1
-    rcnn = dict(rpn=dict(nms=dict(iou_threshold=.1)),
-                rcnn=dict(nms=dict(iou_threshold=.55)))
+    assert len(
+        square_detector(tmp_path, cfg, tile_size=130,
+                        tile_overlap=64)(image)) == 2
+    assert len(
+        square_detector(
+            tmp_path, cfg, tile_size=130, tile_overlap=64,
+            nms_iou=.4)(image)) == 1
+    rcnn = dict(
+        rpn=dict(nms=dict(iou_threshold=.1)),
+        rcnn=dict(nms=dict(iou_threshold=.55)))
     assert square_detector(tmp_path, rcnn).nms_iou == .55
 
 
@@ -166,9 +181,18 @@ def test_scores_and_numbers(tmp_path):
     best = square_detector(tmp_path, max_per_img=2)(image)
     assert best.boxes[:, 0].tolist() == [40, 100]
     assert best.to_dict() == {
-        'width': 200, 'height': 60, 'faces': [
-            {'box': [40, 10, 49, 19], 'score': .980392},
-            {'box': [100, 10, 109, 19], 'score': .784314}]}
+        'width':
+        200,
+        'height':
+        60,
+        'faces': [{
+            'box': [40, 10, 49, 19],
+            'score': .980392
+        }, {
+            'box': [100, 10, 109, 19],
+            'score': .784314
+        }]
+    }
 
 
 def test_channel_order(tmp_path):
@@ -197,17 +221,21 @@ def test_file_is_the_same_as_its_array(tmp_path):
 
 
 @pytest.mark.parametrize('array', [
-    np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8),
-    np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8)])
+    np.zeros((4, 4), np.uint8),
+    np.zeros((4, 4, 4), np.uint8),
+    np.zeros((4, 4, 3), np.float32),
+    np.zeros((0, 4, 3), np.uint8)
+])
 def test_wrong_arrays(tmp_path, array):
     with pytest.raises(ValueError, match='give uint8 of shape'):
         square_detector(tmp_path)(array)
 
 
-@pytest.mark.parametrize('kwargs, message', [
-    (dict(score_thr=1.5), 'score_thr is 1.5'),
-    (dict(max_per_img=0), 'max_per_img is 0'),
-    (dict(tile_size=100, tile_overlap=100), 'tile overlap is 100')])
+@pytest.mark.parametrize(
+    'kwargs, message',
+    [(dict(score_thr=1.5), 'score_thr is 1.5'),
+     (dict(max_per_img=0), 'max_per_img is 0'),
+     (dict(tile_size=100, tile_overlap=100), 'tile overlap is 100')])
 def test_wrong_settings(tmp_path, kwargs, message):
     with pytest.raises(ValueError, match=message):
         square_detector(tmp_path, **kwargs)
@@ -230,8 +258,8 @@ def retinanet(tmp_path_factory):
 @pytest.mark.parametrize('size', [(1, 1), (1, 300), (300, 1), (90, 128),
                                   (200, 300)])
 def test_retinanet_on_any_size(retinanet, size):
-    detector = FaceDetector(*retinanet, device='cpu', score_thr=.1,
-                            tile_size=128, tile_overlap=32)
+    detector = FaceDetector(
+        *retinanet, device='cpu', score_thr=.1, tile_size=128, tile_overlap=32)
     image = np.random.default_rng(0).integers(
         0, 256, (*size, 3), dtype=np.uint8)
     result = detector(image)
@@ -251,10 +279,14 @@ def test_retinanet_untiled_is_the_models_own_answer(retinanet):
     detector = FaceDetector(*retinanet, device='auto', score_thr=.05)
     image = np.random.default_rng(1).integers(
         0, 256, (200, 150, 3), dtype=np.uint8)
-    detector.model.cfg = Config(dict(test_dataloader=dict(dataset=dict(
-        pipeline=[dict(type='LoadImageFromFile'),
-                  dict(type='mmdet.Resize', scale_factor=1.),
-                  dict(type='mmdet.PackDetInputs')]))))
+    detector.model.cfg = Config(
+        dict(
+            test_dataloader=dict(
+                dataset=dict(pipeline=[
+                    dict(type='LoadImageFromFile'),
+                    dict(type='mmdet.Resize', scale_factor=1.),
+                    dict(type='mmdet.PackDetInputs')
+                ]))))
     theirs = inference_detector(detector.model, image).pred_instances
     ours = detector(image, channel_order='bgr')
     assert len(ours) == len(theirs) > 10
@@ -273,11 +305,15 @@ def test_two_stage_model(tmp_path):
     # It names ImageNet weights: building a detector must not fetch them.
     assert model.backbone.init_cfg.type == 'Pretrained'
     detector = FaceDetector(
-        *save_random_model(model, tmp_path), device='cpu', score_thr=0.,
-        tile_size=128, tile_overlap=32)
+        *save_random_model(model, tmp_path),
+        device='cpu',
+        score_thr=0.,
+        tile_size=128,
+        tile_overlap=32)
     assert detector.nms_iou == .5
-    result = detector(np.random.default_rng(0).integers(
-        0, 256, (100, 150, 3), dtype=np.uint8))
+    result = detector(
+        np.random.default_rng(0).integers(
+            0, 256, (100, 150, 3), dtype=np.uint8))
     assert len(result) > 0
     assert (result.boxes[:, 2:] <= [150, 100]).all()
 

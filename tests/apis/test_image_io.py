@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
+
 from tinyfaces.apis import UnreadableImageError, load_image
 
 RNG = np.random.default_rng(0)
@@ -67,12 +68,13 @@ def test_grey(tmp_path, mode):
 
 
 def test_transparency_is_laid_on_white(tmp_path):
-    rgba = np.array([[[200, 100, 0, 255], [200, 100, 0, 0],
-                      [0, 0, 0, 51]]], np.uint8)
+    rgba = np.array([[[200, 100, 0, 255], [200, 100, 0, 0], [0, 0, 0, 51]]],
+                    np.uint8)
     Image.fromarray(rgba).save(tmp_path / 'a.png')
     # The last: 255 * (1 - 51 / 255) = 204.
-    assert load_image(tmp_path / 'a.png').tolist() == [
-        [[200, 100, 0], [255, 255, 255], [204, 204, 204]]]
+    assert load_image(tmp_path / 'a.png').tolist() == [[[200, 100, 0],
+                                                        [255, 255, 255],
+                                                        [204, 204, 204]]]
 
 
 def test_transparent_grey(tmp_path):
@@ -86,10 +88,12 @@ def test_palette_with_a_transparent_entry(tmp_path):
     picture.putpalette([10, 20, 30, 40, 50, 60, 70, 80, 90])
     picture.save(tmp_path / 'a.png', transparency=1)
     picture.save(tmp_path / 'b.png')
-    assert load_image(tmp_path / 'a.png').tolist() == [
-        [[10, 20, 30], [255, 255, 255], [70, 80, 90]]]
-    assert load_image(tmp_path / 'b.png').tolist() == [
-        [[10, 20, 30], [40, 50, 60], [70, 80, 90]]]
+    assert load_image(tmp_path / 'a.png').tolist() == [[[10, 20, 30],
+                                                        [255, 255, 255],
+                                                        [70, 80, 90]]]
+    assert load_image(tmp_path / 'b.png').tolist() == [[[10, 20, 30],
+                                                        [40, 50, 60],
+                                                        [70, 80, 90]]]
 
 
 def test_one_colour_made_transparent(tmp_path):
@@ -189,6 +193,5 @@ def test_decompression_bomb(tmp_path, monkeypatch, recwarn):
 
 def test_first_frame(tmp_path):
     frames = [Image.new('RGB', (4, 4), c) for c in ('red', 'blue')]
-    frames[0].save(tmp_path / 'a.gif', save_all=True,
-                   append_images=frames[1:])
+    frames[0].save(tmp_path / 'a.gif', save_all=True, append_images=frames[1:])
     assert load_image(tmp_path / 'a.gif')[0, 0].tolist() == [255, 0, 0]

@@ -18,11 +18,10 @@ def finished(tmp_path_factory):
     """A quickstart of three iterations on four pictures."""
     folder = tmp_path_factory.mktemp('quickstart')
     out = folder / 'out'
-    program = (
-        'from pathlib import Path\n'
-        'from tinyfaces.apis.quickstart import Quickstart\n'
-        f'Quickstart(Path({str(ROOT)!r}), Path({str(out)!r}), '
-        'imagenet=False, pictures=(8, 4), iterations=3).run()\n')
+    program = ('from pathlib import Path\n'
+               'from tinyfaces.apis.quickstart import Quickstart\n'
+               f'Quickstart(Path({str(ROOT)!r}), Path({str(out)!r}), '
+               'imagenet=False, pictures=(8, 4), iterations=3).run()\n')
     environ = dict(os.environ, OMP_NUM_THREADS='1')
     environ['PYTHONPATH'] = str(ROOT / 'projects')
     result = subprocess.run([sys.executable, '-c', program],
@@ -42,8 +41,10 @@ def again(out, **changes):
 def test_writes_what_it_names(finished):
     out, printed = finished
     metrics = json.loads((out / 'metrics.json').read_text())
-    assert {'ap_all', 'ap_easy', 'ap_medium', 'ap_hard', 'protocol', 'seed',
-            'seconds'} <= set(metrics)
+    assert {
+        'ap_all', 'ap_easy', 'ap_medium', 'ap_hard', 'protocol', 'seed',
+        'seconds'
+    } <= set(metrics)
     assert 0 <= metrics['ap_all'] <= 1
     assert 'all 4 images' in metrics['protocol']
     assert metrics['seconds'] > 0 and metrics['weights'] == 'random'

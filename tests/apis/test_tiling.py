@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tinyfaces.apis.tiling import (Tile, clear_of_cuts, cut_margin,
                                    plan_levels, tile_grid)
 
@@ -19,7 +20,10 @@ def tilings(draw):
 def test_grid_by_hand():
     # 100 wide, tiles of 40 that share 10: 3 tiles, 30 apart.
     assert tile_grid(100, 40, 40, 10) == [
-        Tile(0, 0, 40, 40), Tile(30, 0, 70, 40), Tile(60, 0, 100, 40)]
+        Tile(0, 0, 40, 40),
+        Tile(30, 0, 70, 40),
+        Tile(60, 0, 100, 40)
+    ]
     # One pixel more: 4 tiles, spread evenly over the 61 pixels of room.
     assert [t.left for t in tile_grid(101, 9, 40, 10)] == [0, 20, 40, 61]
     assert tile_grid(3, 80, 40, 0) == [Tile(0, 0, 3, 40), Tile(0, 40, 3, 80)]
@@ -27,15 +31,16 @@ def test_grid_by_hand():
 
 def test_levels_by_hand():
     assert [(lv.width, lv.height, len(lv.tiles), lv.min_side)
-            for lv in plan_levels(1536, 1000, 1536, 256)] == [
-        (1536, 1000, 1, 0)]
+            for lv in plan_levels(1536, 1000, 1536, 256)] == [(1536, 1000, 1,
+                                                               0)]
     # One smaller copy is enough for 12,000 x 9,000: 1536 / 12000 > 1 / 8.
     assert [(lv.width, lv.height, len(lv.tiles), lv.min_side)
-            for lv in plan_levels(12000, 9000, 1536, 256)] == [
-        (12000, 9000, 10 * 7, 0), (1536, 1152, 1, 128)]
+            for lv in plan_levels(12000, 9000, 1536, 256)
+            ] == [(12000, 9000, 10 * 7, 0), (1536, 1152, 1, 128)]
     assert [(lv.width, lv.height, lv.min_side)
-            for lv in plan_levels(40000, 1, 1536, 256)] == [
-        (40000, 1, 0), (5000, 1, 128), (1536, 1, 1024)]
+            for lv in plan_levels(40000, 1, 1536, 256)] == [(40000, 1, 0),
+                                                            (5000, 1, 128),
+                                                            (1536, 1, 1024)]
 
 
 @given(sides, sides, tilings())
@@ -74,9 +79,8 @@ def test_every_face_lies_whole_in_a_tile(data, width, height, tiling):
     box = np.array([[x, y, x + w, y + h]], float)
     whole = [
         tile for tile in tile_grid(width, height, tile_size, overlap)
-        if tile.left <= x and x + w <= tile.right and tile.top <= y
-        and y + h <= tile.bottom
-        and clear_of_cuts(box, tile, width, height, margin)[0]
+        if tile.left <= x and x + w <= tile.right and tile.top <= y and y +
+        h <= tile.bottom and clear_of_cuts(box, tile, width, height, margin)[0]
     ]
     assert whole
 
@@ -108,15 +112,15 @@ def test_every_face_is_for_some_level(data, width, height, tiling):
 def test_clear_of_cuts_by_hand():
     tile = Tile(0, 50, 100, 150)
     boxes = np.array([
-        [0, 60, 90, 140],    # at the picture's left side: no cut
-        [20, 52, 40, 80],    # 2 pixels below the upper cut
+        [0, 60, 90, 140],  # at the picture's left side: no cut
+        [20, 52, 40, 80],  # 2 pixels below the upper cut
         [20, 53, 40, 80],
-        [20, 60, 98, 80],    # 2 pixels from the right cut
+        [20, 60, 98, 80],  # 2 pixels from the right cut
         [20, 60, 97, 80],
-        [20, 60, 40, 150],   # at the lower side of the picture
+        [20, 60, 40, 150],  # at the lower side of the picture
     ])
-    assert clear_of_cuts(boxes, tile, 300, 150, 3).tolist() == [
-        True, False, True, False, True, True]
+    assert clear_of_cuts(boxes, tile, 300, 150,
+                         3).tolist() == [True, False, True, False, True, True]
     assert not clear_of_cuts(boxes, tile, 300, 151, 3)[-1]
     assert clear_of_cuts(np.zeros((0, 4)), tile, 300, 150, 3).shape == (0, )
 

@@ -48,8 +48,8 @@ def samples(size, boxes, ignored=()):
 
 
 def test_there_are_five_backbones():
-    assert [name.split('_')[1] for name in BASELINES
-            ] == ['mbv2', 'r101', 'r152', 'r18', 'r50']
+    assert [name.split('_')[1]
+            for name in BASELINES] == ['mbv2', 'r101', 'r152', 'r18', 'r50']
 
 
 @pytest.mark.parametrize('name', BASELINES)
@@ -67,9 +67,9 @@ def test_anchors_of_the_paper():
     """Section 3.6: 2S and 2 sqrt(2) S, aspect 1.25, 8 to 362 pixels."""
     cfg = config('retinanet_r50_8xb4-130e_wider-face')
     generator = TASK_UTILS.build(cfg.model.bbox_head.anchor_generator)
-    levels = generator.grid_priors(
-        [(1024 // s, 1024 // s) for s in (4, 8, 16, 32, 64, 128)],
-        device='cpu')
+    levels = generator.grid_priors([(1024 // s, 1024 // s)
+                                    for s in (4, 8, 16, 32, 64, 128)],
+                                   device='cpu')
     assert sum(len(level) for level in levels) == 174720
     sizes = [level[:2, 2:] - level[:2, :2] for level in levels]
     for stride, size in zip((4, 8, 16, 32, 64, 128), sizes):

@@ -1,6 +1,7 @@
 """Looking for pictures and reading their sizes."""
 import pytest
 from PIL import Image
+
 from tinyfaces.datasets.image_files import (MAX_LISTED, read_image_sizes,
                                             require_images)
 
@@ -46,8 +47,8 @@ def test_no_pictures():
 
 
 def test_broken_headers_are_reported_together(tmp_path):
-    good, empty, text, cut = (tmp_path / f'{name}.jpg'
-                              for name in ('good', 'empty', 'text', 'cut'))
+    good, empty, text, cut = (
+        tmp_path / f'{name}.jpg' for name in ('good', 'empty', 'text', 'cut'))
     Image.new('RGB', (8, 8)).save(good)
     empty.touch()
     text.write_text('no picture')

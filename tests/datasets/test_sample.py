@@ -25,7 +25,10 @@ REPO = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope='module')
 def root(tmp_path_factory) -> Path:
     return make_sample(
-        tmp_path_factory.mktemp('data') / 'sample', 3, TRAIN, VAL,
+        tmp_path_factory.mktemp('data') / 'sample',
+        3,
+        TRAIN,
+        VAL,
         progress=False)
 
 
@@ -42,16 +45,20 @@ def read_text(root: Path, split: str) -> dict[str, np.ndarray]:
 
 
 def contents(root: Path) -> dict[str, bytes]:
-    return {path.relative_to(root).as_posix(): path.read_bytes()
-            for path in root.rglob('*') if path.is_file()}
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in root.rglob('*') if path.is_file()
+    }
 
 
 def test_layout(root):
     for split, count in (('train', TRAIN), ('val', VAL)):
         listed = read_text(root, split)
         folder = root / f'WIDER_{split}' / 'images'
-        found = {path.relative_to(folder).as_posix()
-                 for path in folder.rglob('*') if path.is_file()}
+        found = {
+            path.relative_to(folder).as_posix()
+            for path in folder.rglob('*') if path.is_file()
+        }
         assert set(listed) == found
         assert len(listed) == count
         assert list(listed) == sorted(listed)
@@ -133,7 +140,8 @@ def test_ground_truth_matches_text(root):
                     assert keep.dtype.kind == 'u' and keep.shape[1] == 1
                     least = {'easy': 50, 'medium': 30, 'hard': 10}[name]
                     assert keep[:, 0].tolist() == [
-                        k + 1 for k in range(len(rows)) if rows[k, 3] > least]
+                        k + 1 for k in range(len(rows)) if rows[k, 3] > least
+                    ]
                     kept[name] = kept.get(name, 0) + len(keep)
         assert seen == VAL
     assert 0 < kept['easy'] <= kept['medium'] < kept['hard']
@@ -142,18 +150,19 @@ def test_ground_truth_matches_text(root):
 def test_keep_list_limits():
     boxes = np.array([[0, 0, 9, h] for h in (10, 11, 30, 31, 50, 51)])
     entry = layout.Entry('0--E', 's', boxes, np.zeros((6, 6), int))
-    lists = {name: layout._keep(entry, least)[:, 0].tolist()
-             for name, least in layout.SETTINGS.items()}
-    assert lists == {'hard': [2, 3, 4, 5, 6], 'medium': [4, 5, 6],
-                     'easy': [6]}
+    lists = {
+        name: layout._keep(entry, least)[:, 0].tolist()
+        for name, least in layout.SETTINGS.items()
+    }
+    assert lists == {'hard': [2, 3, 4, 5, 6], 'medium': [4, 5, 6], 'easy': [6]}
 
 
 @pytest.mark.real_data
 @pytest.mark.parametrize('name', ['face', 'easy', 'medium', 'hard'])
 def test_ground_truth_like_official(root, real_data, name):
     file = f'ground_truth/wider_{name}_val.mat'
-    mine, theirs = (loadmat(folder / file)
-                    for folder in (root, real_data / 'wider_face'))
+    mine, theirs = (
+        loadmat(folder / file) for folder in (root, real_data / 'wider_face'))
     assert set(mine) == set(theirs)
     for key in theirs:
         if key.startswith('__'):
@@ -177,7 +186,9 @@ def test_second_call_writes_nothing(root):
     before = {path: path.stat().st_mtime_ns for path in root.rglob('*')}
     assert make_sample(root, 3, TRAIN, VAL) == root
     assert before == {
-        path: path.stat().st_mtime_ns for path in root.rglob('*')}
+        path: path.stat().st_mtime_ns
+        for path in root.rglob('*')
+    }
 
 
 def test_other_parameters_are_refused(root):
@@ -227,6 +238,7 @@ def test_damaged_sample_is_rebuilt(tmp_path, caplog, damage):
 
 
 def test_failure_leaves_nothing(tmp_path, monkeypatch):
+
     def fail(*_):
         raise OSError('disk full')
 
@@ -244,15 +256,21 @@ def test_numbers_out_of_range(tmp_path, numbers):
 
 def test_command_line(tmp_path):
     environment = {**os.environ, 'PYTHONPATH': str(REPO / 'projects')}
-    command = [sys.executable, str(REPO / 'tools' / 'make_sample.py'),
-               str(tmp_path / 's'), '--num-train', '1', '--num-val', '1']
-    done = subprocess.run(command, env=environment, capture_output=True,
-                          text=True)
+    command = [
+        sys.executable,
+        str(REPO / 'tools' / 'make_sample.py'),
+        str(tmp_path / 's'), '--num-train', '1', '--num-val', '1'
+    ]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert 'two-person toy' in done.stdout
     assert len(list((tmp_path / 's').rglob('*.jpg'))) == 2
-    again = subprocess.run(command + ['--seed', '1'], env=environment,
-                           capture_output=True, text=True)
+    again = subprocess.run(
+        command + ['--seed', '1'],
+        env=environment,
+        capture_output=True,
+        text=True)
     assert again.returncode == 1
     assert 'make_sample: ' in again.stderr
     assert 'Traceback' not in again.stderr
@@ -262,9 +280,11 @@ def test_perfect_predictions_score_one(root):
     from tinyfaces.evaluation.functional.wider import evaluate_wider
     from tinyfaces.evaluation.functional.wider_gt import load_wider_gt
     predictions = {
-        name[:-4]: np.column_stack(
-            [rows[:, :4], np.linspace(0.9, 0.6, len(rows))])
-        for name, rows in read_text(root, 'val').items()}
+        name[:-4]:
+        np.column_stack([rows[:, :4],
+                         np.linspace(0.9, 0.6, len(rows))])
+        for name, rows in read_text(root, 'val').items()
+    }
     names = ('easy', 'medium', 'hard', 'all')
     truth = load_wider_gt(root / 'ground_truth', names)
     result = evaluate_wider(predictions, truth)
@@ -289,8 +309,8 @@ def test_read_by_the_dataset(root, split):
         info = dataset.get_data_info(i)
         boxes = np.array([face['bbox'] for face in info['instances']])
         boxes[:, 2:] -= boxes[:, :2]
-        np.testing.assert_array_equal(
-            boxes, text[f'{info["img_id"]}.jpg'][:, :4])
+        np.testing.assert_array_equal(boxes,
+                                      text[f'{info["img_id"]}.jpg'][:, :4])
         assert not any(face['ignore_flag'] for face in info['instances'])
 
 

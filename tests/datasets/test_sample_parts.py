@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip('skimage')
 
-from tinyfaces.datasets.sample_parts import (  # noqa: E402
-    heads, scenes, sources)
+from tinyfaces.datasets.sample_parts import heads, scenes, sources
 
 
 @pytest.mark.parametrize('count', [1, 2, 7, 12])
@@ -23,8 +22,11 @@ def test_heights_span_the_range(count):
 
 def test_splits_share_no_background(monkeypatch):
     """Neither in the table nor in what composing a scene really loads."""
-    names = {split: {source.file for source in listed}
-             for split, listed in sources.BACKGROUNDS.items()}
+    names = {
+        split: {source.file
+                for source in listed}
+        for split, listed in sources.BACKGROUNDS.items()
+    }
     assert not names['train'] & names['val']
     loaded = set()
 
@@ -44,8 +46,10 @@ def test_only_free_licences():
         assert source.licence in ('CC0', 'public domain')
     # Pictures with faces, or without a stated licence.
     used = {source.file for source in sources.all_sources()}
-    assert not used & {'coins.png', 'camera.png', 'moon.png', 'page.png',
-                       'ihc.png', 'motorcycle_left.png', 'lfw_subset.npy'}
+    assert not used & {
+        'coins.png', 'camera.png', 'moon.png', 'page.png', 'ihc.png',
+        'motorcycle_left.png', 'lfw_subset.npy'
+    }
 
 
 def test_missing_package_names_remedy(monkeypatch):
@@ -67,9 +71,11 @@ def test_changed_portrait_is_noticed():
         sources.load_portrait(changed)
 
 
-@given(angle=st.floats(0, 6.3), stretch=st.floats(0.5, 2),
-       shear=st.floats(-0.5, 0.5), half=st.tuples(
-           st.floats(1, 50), st.floats(1, 50)))
+@given(
+    angle=st.floats(0, 6.3),
+    stretch=st.floats(0.5, 2),
+    shear=st.floats(-0.5, 0.5),
+    half=st.tuples(st.floats(1, 50), st.floats(1, 50)))
 @settings(max_examples=60, deadline=None)
 def test_ellipse_extent_is_tight(angle, stretch, shear, half):
     """Equal to the extremes of many points on the mapped ellipse."""
@@ -80,7 +86,8 @@ def test_ellipse_extent_is_tight(angle, stretch, shear, half):
     circle = np.stack([np.cos(around), np.sin(around)])
     points = matrix @ (np.array(half)[:, None] * circle)
     np.testing.assert_allclose(
-        heads.ellipse_extent(matrix, np.array(half)), points.max(axis=1),
+        heads.ellipse_extent(matrix, np.array(half)),
+        points.max(axis=1),
         rtol=1e-5)
 
 
@@ -101,8 +108,10 @@ def test_box_lies_on_the_pasted_face(height):
         heads.paste(canvas, np.ones((rows, columns, 3), np.float32), marker,
                     level, pose)
         found = np.nonzero(canvas[..., 0] > 0.5)
-        box = [found[1].min(), found[0].min(), found[1].max() + 1,
-               found[0].max() + 1]
+        box = [
+            found[1].min(), found[0].min(), found[1].max() + 1,
+            found[0].max() + 1
+        ]
         np.testing.assert_allclose(box, pose.face, atol=1.5)
 
 

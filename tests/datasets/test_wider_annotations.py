@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tinyfaces.datasets.wider_annotations import (ATTRIBUTES,
                                                   parse_wider_annotations)
 
@@ -16,15 +17,16 @@ def parse(tmp_path, text, encoding='utf-8'):
 
 
 def test_values_of_one_picture(tmp_path):
-    entry, = parse(tmp_path, '0--Parade/0_Parade_x_1.jpg\n2\n'
-                   '449 330 122 149 1 0 1 0 2 1 \n'
-                   '-1.5 2 0 -3 2 1 0 1 0 0 \n')
+    entry, = parse(
+        tmp_path, '0--Parade/0_Parade_x_1.jpg\n2\n'
+        '449 330 122 149 1 0 1 0 2 1 \n'
+        '-1.5 2 0 -3 2 1 0 1 0 0 \n')
     assert entry.file_name == '0--Parade/0_Parade_x_1.jpg'
     assert entry.key == '0--Parade/0_Parade_x_1'
-    np.testing.assert_array_equal(
-        entry.boxes, [[449, 330, 122, 149], [-1.5, 2, 0, -3]])
-    np.testing.assert_array_equal(
-        entry.attributes, [[1, 0, 1, 0, 2, 1], [2, 1, 0, 1, 0, 0]])
+    np.testing.assert_array_equal(entry.boxes,
+                                  [[449, 330, 122, 149], [-1.5, 2, 0, -3]])
+    np.testing.assert_array_equal(entry.attributes,
+                                  [[1, 0, 1, 0, 2, 1], [2, 1, 0, 1, 0, 0]])
     assert list(ATTRIBUTES) == [
         'blur', 'expression', 'illumination', 'invalid', 'occlusion', 'pose'
     ]
@@ -65,33 +67,36 @@ def test_list_of_names(tmp_path):
     assert all(entry.boxes.shape == (0, 4) for entry in entries)
 
 
-@pytest.mark.parametrize('text, line, words', [
-    # a count that is too small, too large, missing, or not a number
-    (f'a/x.jpg\n1\n{ROW}\n{ROW}\n', 4, ['a picture', '2 announces 1']),
-    (f'a/x.jpg\n2\n{ROW}\na/y.jpg\n0\n', 4, ['face 2 of a/x.jpg']),
-    (f'a/x.jpg\n{ROW}\n', 2, ['number of faces of a/x.jpg']),
-    ('a/x.jpg\n-1\n', 2, ['number of faces', "'-1'"]),
-    ('a/x.jpg\n0\na/y.jpg', 4, ['number of faces', 'end of file']),
-    (f'a/x.jpg\n9\n{ROW}\na/y.jpg\n0\n', 4, ['face 2 of a/x.jpg']),
-    (f'a/x.jpg\n3\n{ROW}\n', 4, ['3 faces', 'only 1 lines', 'cut off']),
-    # rows
-    (f'a/x.jpg\n2\n{ROW}\n{ROW} 7\n', 4, ['10 numbers "x y w h blur']),
-    ('a/x.jpg\n1\n1 2 3 4\n', 3, ['10 numbers']),
-    (f'a/x.jpg\n2\n{ROW}\n\n', 4, ['10 numbers']),
-    (f'a/x.jpg\n1\n{ROW.replace("2", "two")}\n', 3, ['10 numbers', 'two']),
-    (f'a/x.jpg\n1\n{ROW.replace("2", "nan")}\n', 3, ['finite']),
-    ('a/x.jpg\n1\n1 2 3 4 0 0 0 2 0 0\n', 3, ['invalid 0-1']),
-    ('a/x.jpg\n1\n1 2 3 4 .5 0 0 0 0 0\n', 3, ['whole attributes']),
-    # two rows wrong in a way that keeps the number of fields
-    ('a/x.jpg\n2\n1 2 3 4 0 0 0 0 0\n1 2 3 4 0 0 0 0 0 0 0\n', 3,
-     ['face 1 of a/x.jpg (line 2 announces 2)']),
-    # names
-    ('x.jpg\n0\n', 1, ['"<event>/<name>.jpg"']),
-    ('a/b/x.jpg\n0\n', 1, ['"<event>/<name>.jpg"']),
-    ('a/x.jpg\na/y.jpg\n126\n', 3, ['list of pictures']),
-    (f'a/x.jpg\n0\na/y.jpg\n1\n{ROW}\na/x.jpg\n0\n', 6, ['Line 1 lists it']),
-    ('a/x.jpg\nb/x.jpg\na/x.jpg\n', 3, ['Line 1 lists it']),
-])
+@pytest.mark.parametrize(
+    'text, line, words',
+    [
+        # a count that is too small, too large, missing, or not a number
+        (f'a/x.jpg\n1\n{ROW}\n{ROW}\n', 4, ['a picture', '2 announces 1']),
+        (f'a/x.jpg\n2\n{ROW}\na/y.jpg\n0\n', 4, ['face 2 of a/x.jpg']),
+        (f'a/x.jpg\n{ROW}\n', 2, ['number of faces of a/x.jpg']),
+        ('a/x.jpg\n-1\n', 2, ['number of faces', "'-1'"]),
+        ('a/x.jpg\n0\na/y.jpg', 4, ['number of faces', 'end of file']),
+        (f'a/x.jpg\n9\n{ROW}\na/y.jpg\n0\n', 4, ['face 2 of a/x.jpg']),
+        (f'a/x.jpg\n3\n{ROW}\n', 4, ['3 faces', 'only 1 lines', 'cut off']),
+        # rows
+        (f'a/x.jpg\n2\n{ROW}\n{ROW} 7\n', 4, ['10 numbers "x y w h blur']),
+        ('a/x.jpg\n1\n1 2 3 4\n', 3, ['10 numbers']),
+        (f'a/x.jpg\n2\n{ROW}\n\n', 4, ['10 numbers']),
+        (f'a/x.jpg\n1\n{ROW.replace("2", "two")}\n', 3, ['10 numbers', 'two']),
+        (f'a/x.jpg\n1\n{ROW.replace("2", "nan")}\n', 3, ['finite']),
+        ('a/x.jpg\n1\n1 2 3 4 0 0 0 2 0 0\n', 3, ['invalid 0-1']),
+        ('a/x.jpg\n1\n1 2 3 4 .5 0 0 0 0 0\n', 3, ['whole attributes']),
+        # two rows wrong in a way that keeps the number of fields
+        ('a/x.jpg\n2\n1 2 3 4 0 0 0 0 0\n1 2 3 4 0 0 0 0 0 0 0\n', 3,
+         ['face 1 of a/x.jpg (line 2 announces 2)']),
+        # names
+        ('x.jpg\n0\n', 1, ['"<event>/<name>.jpg"']),
+        ('a/b/x.jpg\n0\n', 1, ['"<event>/<name>.jpg"']),
+        ('a/x.jpg\na/y.jpg\n126\n', 3, ['list of pictures']),
+        (f'a/x.jpg\n0\na/y.jpg\n1\n{ROW}\na/x.jpg\n0\n', 6,
+         ['Line 1 lists it']),
+        ('a/x.jpg\nb/x.jpg\na/x.jpg\n', 3, ['Line 1 lists it']),
+    ])
 def test_broken_lines_are_named(tmp_path, text, line, words):
     with pytest.raises(ValueError) as error:
         parse(tmp_path, text)
@@ -120,14 +125,14 @@ def test_what_is_written_is_read(tmp_path_factory, pictures, data):
     lines, expected = [], []
     for index, boxes in enumerate(pictures):
         attributes = [
-            data.draw(st.tuples(*(st.integers(0, m)
-                                  for m in ATTRIBUTES.values())))
+            data.draw(
+                st.tuples(*(st.integers(0, m) for m in ATTRIBUTES.values())))
             for _ in boxes
         ]
         lines += [f'event/{index}.jpg', str(len(boxes))]
         lines += [' '.join(map(str, b + a)) for b, a in zip(boxes, attributes)]
-        expected.append(([list(b) for b in boxes], [list(a)
-                                                    for a in attributes]))
+        expected.append(
+            ([list(b) for b in boxes], [list(a) for a in attributes]))
     entries = parse(
         tmp_path_factory.mktemp('annotations'), '\n'.join(lines) + '\n')
     assert [(e.boxes.tolist(), e.attributes.tolist())
@@ -135,14 +140,12 @@ def test_what_is_written_is_read(tmp_path_factory, pictures, data):
 
 
 @pytest.mark.real_data
-@pytest.mark.parametrize(
-    'name, pictures, boxes, invalid, flat, low, zeros',
-    [
-        ('train', 12880, 159424, 2399, 23, 16, 4),
-        ('val', 3226, 39708, 585, 9, 6, 4),
-        ('train_subset', 508, 12946, 109, 1, 1, 0),
-        ('val_subset', 408, 6967, 279, 2, 1, 1),
-    ])
+@pytest.mark.parametrize('name, pictures, boxes, invalid, flat, low, zeros', [
+    ('train', 12880, 159424, 2399, 23, 16, 4),
+    ('val', 3226, 39708, 585, 9, 6, 4),
+    ('train_subset', 508, 12946, 109, 1, 1, 0),
+    ('val_subset', 408, 6967, 279, 2, 1, 1),
+])
 def test_official_files(real_data, name, pictures, boxes, invalid, flat, low,
                         zeros):
     entries = parse_wider_annotations(real_data / 'wider_face' /

@@ -3,12 +3,12 @@ import numpy as np
 import pytest
 from mmdet.registry import DATASETS
 from PIL import Image
+
 from tinyfaces.datasets.wider_face import WiderFaceDataset
 
 PIPELINE = [
     dict(
-        type='mmdet.LoadImageFromFile',
-        color_type='color_ignore_orientation'),
+        type='mmdet.LoadImageFromFile', color_type='color_ignore_orientation'),
     dict(type='mmdet.LoadAnnotations', with_bbox=True),
     dict(
         type='mmdet.PackDetInputs',
@@ -75,13 +75,15 @@ def test_invalid_and_min_size(write_wider, options, flags):
     assert [face['ignore_flag'] for face in info['instances']] == flags
 
 
-@pytest.mark.parametrize('options, flags', [
-    (dict(), [0]),
-    (dict(degenerate='keep'), [0, 0, 0, 0, 0]),
-    (dict(degenerate='ignore'), [1, 1, 1, 1, 0]),
-    # outside is known only with sizes
-    (dict(read_sizes=False), [0, 0]),
-])
+@pytest.mark.parametrize(
+    'options, flags',
+    [
+        (dict(), [0]),
+        (dict(degenerate='keep'), [0, 0, 0, 0, 0]),
+        (dict(degenerate='ignore'), [1, 1, 1, 1, 0]),
+        # outside is known only with sizes
+        (dict(read_sizes=False), [0, 0]),
+    ])
 def test_degenerate(write_wider, options, flags):
     dataset = build(write_wider(), **options)
     faces = dataset.get_data_info(4)['instances']
@@ -94,8 +96,7 @@ def test_without_sizes(write_wider):
     dataset = build(write_wider(), read_sizes=False)
     assert 'width' not in dataset.get_data_info(0)
     with pytest.raises(ValueError, match='needs read_sizes'):
-        build(
-            write_wider(), read_sizes=False, filter_cfg=dict(min_size=1))
+        build(write_wider(), read_sizes=False, filter_cfg=dict(min_size=1))
 
 
 @pytest.mark.parametrize('filter_cfg, left', [
@@ -155,8 +156,8 @@ def test_broken_annotation_and_picture(write_wider):
 
 
 def test_test_split_has_no_boxes(write_wider):
-    root = write_wider('0--Parade/a.jpg\n1--Handshaking/none.jpg\n',
-                       split='test')
+    root = write_wider(
+        '0--Parade/a.jpg\n1--Handshaking/none.jpg\n', split='test')
     dataset = build(root, 'test', test_mode=True, pipeline=PIPELINE)
     assert len(dataset) == 2
     assert len(dataset[0]['data_samples'].gt_instances) == 0
@@ -199,8 +200,10 @@ def test_what_base_dataset_offers(write_wider):
     serialized = build(root, serialize_data=True)
     assert serialized.get_data_info(0) == lazy.get_data_info(0)
     assert serialized.get_cat_ids(0) == [0, 0, 0]
-    assert [build(root, indices=[4, 0]).get_data_info(i)['img_id']
-            for i in range(2)] == ['10--People/degenerate', '0--Parade/a']
+    assert [
+        build(root, indices=[4, 0]).get_data_info(i)['img_id']
+        for i in range(2)
+    ] == ['10--People/degenerate', '0--Parade/a']
     assert len(build(root, indices=2)) == 2
     two = build(root, metainfo=dict(classes=('person', 'face')))
     assert two.get_cat_ids(0) == [1, 1, 1]
@@ -208,10 +211,12 @@ def test_what_base_dataset_offers(write_wider):
 
 
 @pytest.mark.real_data
-@pytest.mark.parametrize('split, pictures, boxes, ignored', [
-    ('train', 508, 12946 - 2, 109),  # two degenerate
-    ('val', 408, 6967 - 2, 279),  # one degenerate, one line of zeros
-])
+@pytest.mark.parametrize(
+    'split, pictures, boxes, ignored',
+    [
+        ('train', 508, 12946 - 2, 109),  # two degenerate
+        ('val', 408, 6967 - 2, 279),  # one degenerate, one line of zeros
+    ])
 def test_pictures_at_hand(real_data, split, pictures, boxes, ignored):
     dataset = build(
         real_data / 'wider_face',
@@ -220,8 +225,8 @@ def test_pictures_at_hand(real_data, split, pictures, boxes, ignored):
     infos = [dataset.get_data_info(i) for i in range(len(dataset))]
     faces = [face for info in infos for face in info['instances']]
     assert len(infos) == pictures
-    assert (len(faces), sum(f['ignore_flag'] for f in faces)) == (boxes,
-                                                                  ignored)
+    assert (len(faces), sum(f['ignore_flag']
+                            for f in faces)) == (boxes, ignored)
     ends = np.concatenate([[f['bbox'][2:] for f in info['instances']] -
                            np.array([info['width'], info['height']])
                            for info in infos if info['instances']])

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import tinyfaces.datasets.transforms  # noqa: F401
-import tinyfaces.datasets.wider_face  # noqa: F401
 from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
+
+import tinyfaces.datasets.transforms  # noqa: F401
+import tinyfaces.datasets.wider_face  # noqa: F401
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / '_base_' / 'datasets'
 
@@ -68,14 +69,16 @@ def test_expansion_is_filled_with_the_mean(load):
     assert (padding | content).float().mean() > .9
 
 
-@pytest.mark.parametrize('config, options, shape, factor', [
-    ('wider_face.py', {}, (80, 64), 1.),
-    # 64x80 fits into 480x640 by 7.5 in width, by 8 in height
-    ('wider_face_vga.py', {}, (600, 480), 7.5),
-    ('wider_face.py', {
-        'test_dataloader.dataset.pipeline.1.scale': (640, 480)
-    }, (600, 480), 7.5),
-])
+@pytest.mark.parametrize(
+    'config, options, shape, factor',
+    [
+        ('wider_face.py', {}, (80, 64), 1.),
+        # 64x80 fits into 480x640 by 7.5 in width, by 8 in height
+        ('wider_face_vga.py', {}, (600, 480), 7.5),
+        ('wider_face.py', {
+            'test_dataloader.dataset.pipeline.1.scale': (640, 480)
+        }, (600, 480), 7.5),
+    ])
 def test_test_resolution(load, config, options, shape, factor):
     dataset = load(config, 'test_dataloader', 'val', options)
     assert len(dataset) == 5, 'nothing is filtered from a test set'

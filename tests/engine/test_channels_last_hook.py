@@ -9,8 +9,8 @@ from tinyfaces.engine import ChannelsLastHook
 
 def test_weights_and_outputs_become_channels_last():
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8),
-                          nn.Conv2d(8, 4, 1)).eval()
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Conv2d(8, 4, 1)).eval()
     images = torch.rand(2, 3, 9, 7)
     before = model(images)
     ChannelsLastHook().before_run(SimpleNamespace(model=model))

@@ -5,9 +5,9 @@ import pytest
 import wider_transcription
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tinyfaces.evaluation.functional import (COCO_IOU_THRS, WiderGroundTruth,
-                                             average_precision,
-                                             evaluate_wider,
+                                             average_precision, evaluate_wider,
                                              evaluate_wider_groups)
 
 
@@ -17,14 +17,17 @@ def truth_of(images):
     boxes = [b for boxes, _ in images.values() for b in boxes]
     keep = [k for _, flags in images.values() for k in flags]
     return WiderGroundTruth(
-        tuple(images), np.array(boxes, float).reshape(-1, 4),
+        tuple(images),
+        np.array(boxes, float).reshape(-1, 4),
         np.concatenate([[0], np.cumsum(sizes)]).astype(int),
         dict(hard=np.array(keep, bool)), len(images))
 
 
 def arrays(predictions):
-    return {key: np.array(rows, float).reshape(-1, 5)
-            for key, rows in predictions.items()}
+    return {
+        key: np.array(rows, float).reshape(-1, 5)
+        for key, rows in predictions.items()
+    }
 
 
 def ap(predictions, images, **kwargs):
@@ -115,8 +118,7 @@ def test_negative_scores_reach_up_to_zero_only():
 
 
 def test_setting_without_faces_is_nan():
-    assert math.isnan(ap({'a/1': [[*FACE, 1.]]},
-                         {'a/1': ([FACE], [False])}))
+    assert math.isnan(ap({'a/1': [[*FACE, 1.]]}, {'a/1': ([FACE], [False])}))
 
 
 def test_stricter_iou_and_coco_mean():
@@ -131,22 +133,26 @@ def test_stricter_iou_and_coco_mean():
 
 def test_false_positives_at_recall_by_hand():
     images = {'a/1': ([FACE, FAR, [400, 0, 9, 9]], [True, True, False])}
-    found = arrays({'a/1': [
-        [600, 0, 9, 9, .9], [*FACE, .8], [400, 0, 9, 9, .7],
-        [600, 0, 9, 9, .6], [*FAR, .6], [600, 0, 9, 9, .5]]})
-    curve = evaluate_wider(found, truth_of(images),
-                           fp_recalls=(.1, .5, .51, 1.)).curves['hard', .5]
+    found = arrays({
+        'a/1': [[600, 0, 9, 9, .9], [*FACE, .8], [400, 0, 9, 9, .7],
+                [600, 0, 9, 9, .6], [*FAR, .6], [600, 0, 9, 9, .5]]
+    })
+    curve = evaluate_wider(
+        found, truth_of(images), fp_recalls=(.1, .5, .51, 1.)).curves['hard',
+                                                                      .5]
     # Equal scores come together: 2 wrong ones where the second face is found.
     assert curve.fp_at_recall == {.1: 1, .5: 1, .51: 2, 1.: 2}
-    curve = evaluate_wider(found, truth_of(images), iou_thrs=(1., ),
-                           fp_recalls=(.5, )).curves['hard', 1.]
+    curve = evaluate_wider(
+        found, truth_of(images), iou_thrs=(1., ),
+        fp_recalls=(.5, )).curves['hard', 1.]
     assert curve.fp_at_recall == {.5: 1}
 
 
 def test_recall_that_is_not_reached_has_no_false_positives():
     images = {'a/1': ([FACE, FAR], [True, True])}
-    curve = evaluate_wider(arrays({'a/1': [[*FACE, 1.]]}), truth_of(images),
-                           fp_recalls=(.5, .6)).curves['hard', .5]
+    curve = evaluate_wider(
+        arrays({'a/1': [[*FACE, 1.]]}), truth_of(images),
+        fp_recalls=(.5, .6)).curves['hard', .5]
     assert curve.fp_at_recall == {.5: 0, .6: None}
 
 
@@ -154,8 +160,9 @@ def test_recall_that_floating_point_overshoots():
     assert .55 * 100 > 55
     boxes = [[100 * i, 0, 9, 9] for i in range(100)]
     found = arrays({'a/1': [[*box, 1.] for box in boxes[:55]]})
-    curve = evaluate_wider(found, truth_of({'a/1': (boxes, [True] * 100)}),
-                           fp_recalls=(.55, )).curves['hard', .5]
+    curve = evaluate_wider(
+        found, truth_of({'a/1': (boxes, [True] * 100)}),
+        fp_recalls=(.55, )).curves['hard', .5]
     assert curve.fp_at_recall == {.55: 0}
 
 
@@ -163,10 +170,19 @@ def test_groups_are_scored_one_by_one():
     images = {'a/1': ([FACE, FAR], [True, True])}
     one = arrays({'a/1': [[*FACE, 1.], [0, 0, 3, 3, 0.]]})
     both = arrays({'a/1': [[*FACE, 9.], [*FAR, 5.], [0, 0, 3, 3, 0.]]})
-    results = evaluate_wider_groups({'16': one, '32': both},
-                                    truth_of(images), settings=('hard', ))
-    assert {k: r.ap('hard') for k, r in results.items()} == {
-        '16': .5, '32': 1.}
+    results = evaluate_wider_groups({
+        '16': one,
+        '32': both
+    },
+                                    truth_of(images),
+                                    settings=('hard', ))
+    assert {
+        k: r.ap('hard')
+        for k, r in results.items()
+    } == {
+        '16': .5,
+        '32': 1.
+    }
 
 
 def test_protocol_names_subset_thresholds_and_arithmetic():
@@ -175,27 +191,34 @@ def test_protocol_names_subset_thresholds_and_arithmetic():
     assert evaluate_wider(found, truth).protocol() == (
         'WIDER FACE protocol, all 2 images, true IoU >= 0.5, '
         '1,000 score thresholds')
-    result = evaluate_wider({**found, 'z/9': found['a/1']},
-                            truth.subset(['a/1']), matlab_int32=True)
+    result = evaluate_wider({
+        **found, 'z/9': found['a/1']
+    },
+                            truth.subset(['a/1']),
+                            matlab_int32=True)
     assert 'subset: 1 of 2 images, MATLAB int32' in result.protocol()
     assert any('subset: 1 of 2 images' in text for text in result.warnings)
     assert (result.num_unknown, result.is_subset) == (1, True)
 
 
-@pytest.mark.parametrize('found, message', [
-    ([[1, 1, 5, 5, math.nan]], 'NaN'), ([[1, 1, 5, math.inf, 1]], 'infinite'),
-    ([[1, 1, -5, 5, 1]], 'negative'), ([[1, 1, 5, 5]], r'\(n, 5\)')])
+@pytest.mark.parametrize('found, message',
+                         [([[1, 1, 5, 5, math.nan]], 'NaN'),
+                          ([[1, 1, 5, math.inf, 1]], 'infinite'),
+                          ([[1, 1, -5, 5, 1]], 'negative'),
+                          ([[1, 1, 5, 5]], r'\(n, 5\)')])
 def test_bad_predictions_name_the_image(found, message):
     with pytest.raises(ValueError, match=f'a/1.*{message}'):
         evaluate_wider({'a/1': np.array(found)},
                        truth_of({'a/1': ([FACE], [True])}))
 
 
-@pytest.mark.parametrize('kwargs, message', [
-    (dict(iou_thrs=(0., )), 'IoU'), (dict(iou_thrs=(50, )), 'IoU'),
-    (dict(iou_thrs=()), 'IoU'), (dict(fp_recalls=(0., )), 'recalls'),
-    (dict(iou_thrs=(.6, ), matlab_int32=True), '0.5 only'),
-    (dict(settings=('easy', )), 'without easy')])
+@pytest.mark.parametrize(
+    'kwargs, message', [(dict(iou_thrs=(0., )), 'IoU'),
+                        (dict(iou_thrs=(50, )), 'IoU'),
+                        (dict(iou_thrs=()), 'IoU'),
+                        (dict(fp_recalls=(0., )), 'recalls'),
+                        (dict(iou_thrs=(.6, ), matlab_int32=True), '0.5 only'),
+                        (dict(settings=('easy', )), 'without easy')])
 def test_bad_arguments(kwargs, message):
     with pytest.raises(ValueError, match=message):
         ap({'a/1': [[*FACE, 1.]]}, {'a/1': ([FACE], [True])}, **kwargs)
@@ -220,38 +243,43 @@ def test_average_precision_by_hand():
 # Few places, sizes and scores: many ties, duplicates and exact halves.
 SIDE = st.sampled_from([-1, 0, 4, 9, 9.5, 19])
 BOX = st.tuples(*[st.sampled_from([0, 0.5, 3, 10, 12.4])] * 2, SIDE, SIDE)
-ROW = st.tuples(*[st.sampled_from([0, 0.5, 3, 10, 12.4])] * 2,
-                *[st.sampled_from([0, 4, 9, 9.5, 19])] * 2,
-                st.one_of(st.sampled_from([-2, 0, .25, .3, .7, 1, 5.5]),
-                          st.floats(0, 1)))
-IMAGE = st.tuples(st.lists(st.tuples(BOX, st.booleans()), max_size=5),
-                  st.lists(ROW, max_size=8), st.booleans())
+ROW = st.tuples(
+    *[st.sampled_from([0, 0.5, 3, 10, 12.4])] * 2,
+    *[st.sampled_from([0, 4, 9, 9.5, 19])] * 2,
+    st.one_of(st.sampled_from([-2, 0, .25, .3, .7, 1, 5.5]), st.floats(0, 1)))
+IMAGE = st.tuples(
+    st.lists(st.tuples(BOX, st.booleans()), max_size=5),
+    st.lists(ROW, max_size=8), st.booleans())
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(IMAGE, min_size=1, max_size=3),
-       st.sampled_from([.3, .5, .75]), st.booleans())
+@given(
+    st.lists(IMAGE, min_size=1, max_size=3), st.sampled_from([.3, .5, .75]),
+    st.booleans())
 def test_equal_to_the_transcription(items, iou_thr, matlab_int32):
     if matlab_int32:
         iou_thr = .5
     images, found = {}, {}
     for at, (boxes, rows, missing) in enumerate(items):
-        images[f'e/{at}'] = ([
-            [int(v) for v in b] if matlab_int32 else b for b, _ in boxes
-        ], [k for _, k in boxes])
+        images[f'e/{at}'] = ([[int(v) for v in b] if matlab_int32 else b
+                              for b, _ in boxes], [k for _, k in boxes])
         if rows or not missing:
             found[f'e/{at}'] = rows
     precision, recall, area = wider_transcription.evaluate(
         found, images, iou_thr, matlab_int32)
     fp_recalls = (.1, .5, 1.)
     curve = evaluate_wider(
-        arrays(found), truth_of(images), iou_thrs=(iou_thr, ),
-        matlab_int32=matlab_int32, fp_recalls=fp_recalls
-    ).curves['hard', iou_thr]
+        arrays(found),
+        truth_of(images),
+        iou_thrs=(iou_thr, ),
+        matlab_int32=matlab_int32,
+        fp_recalls=fp_recalls).curves['hard', iou_thr]
     np.testing.assert_array_equal(curve.precision, precision)
     np.testing.assert_array_equal(curve.recall, recall)
     np.testing.assert_allclose(curve.ap, area, rtol=0, atol=1e-12)
     if not matlab_int32:
         assert curve.fp_at_recall == {
-            r: wider_transcription.false_positives_at(
-                found, images, r, iou_thr) for r in fp_recalls}
+            r: wider_transcription.false_positives_at(found, images, r,
+                                                      iou_thr)
+            for r in fp_recalls
+        }

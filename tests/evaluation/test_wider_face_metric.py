@@ -12,10 +12,11 @@ from mmdet.registry import METRICS
 from mmdet.structures import DetDataSample
 from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData
+from wider_files import IMAGES, write_gt
+
 from tinyfaces.evaluation.functional import (evaluate_wider, load_wider_gt,
                                              read_wider_predictions)
 from tinyfaces.evaluation.metrics import WiderFaceMetric
-from wider_files import IMAGES, write_gt
 
 WORKER = '''
 import pickle, sys, torch
@@ -45,30 +46,41 @@ def sample(key, boxes, scores, groups=None, **meta):
     """A data sample with boxes x y w h."""
     boxes = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
     boxes = torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1)
-    result = DetDataSample(metainfo=dict(
-        img_id=key, scale_factor=(1., 1.), batch_input_shape=(128, 256),
-        **meta))
+    result = DetDataSample(
+        metainfo=dict(
+            img_id=key,
+            scale_factor=(1., 1.),
+            batch_input_shape=(128, 256),
+            **meta))
     result.pred_instances = InstanceData(
-        bboxes=boxes, scores=torch.tensor(scores, dtype=torch.float32),
+        bboxes=boxes,
+        scores=torch.tensor(scores, dtype=torch.float32),
         labels=torch.zeros(len(boxes), dtype=torch.long))
     if groups is not None:
         result.group_pred_instances = {
             name: result.pred_instances[index]
-            for name, index in groups.items()}
+            for name, index in groups.items()
+        }
     return result
 
 
 def all_samples():
     """Every face found, and one wrong detection with the lowest score."""
     rng = np.random.default_rng(0)
-    samples = [sample(key, np.array(boxes) + rng.normal(0, .3, (len(boxes),
-                                                                4)),
-                      rng.uniform(.5, 1, len(boxes)))
-               for key, (boxes, _) in IMAGES.items()]
+    samples = [
+        sample(key,
+               np.array(boxes) + rng.normal(0, .3, (len(boxes), 4)),
+               rng.uniform(.5, 1, len(boxes)))
+        for key, (boxes, _) in IMAGES.items()
+    ]
     first = samples[0].pred_instances
-    samples[0].pred_instances = InstanceData.cat([first, InstanceData(
-        bboxes=torch.tensor([[500., 500, 520, 520]]),
-        scores=torch.tensor([.1]), labels=torch.tensor([0]))])
+    samples[0].pred_instances = InstanceData.cat([
+        first,
+        InstanceData(
+            bboxes=torch.tensor([[500., 500, 520, 520]]),
+            scores=torch.tensor([.1]),
+            labels=torch.tensor([0]))
+    ])
     return samples
 
 
@@ -80,15 +92,21 @@ def run(metric, samples):
 
 
 def test_registered_and_equal_to_the_functional_form(folder):
-    metric = METRICS.build(dict(
-        type='WiderFaceMetric', gt_dir=str(folder),
-        settings=('easy', 'hard', 'all'), iou_thrs=(.5, .95),
-        fp_at_recall=(.5, 1.), outfile_prefix=str(folder / 'out/pred')))
+    metric = METRICS.build(
+        dict(
+            type='WiderFaceMetric',
+            gt_dir=str(folder),
+            settings=('easy', 'hard', 'all'),
+            iou_thrs=(.5, .95),
+            fp_at_recall=(.5, 1.),
+            outfile_prefix=str(folder / 'out/pred')))
     metrics = run(metric, all_samples())
     assert metrics['wider/easy_ap'] == metrics['wider/all_ap'] == 1
     assert set(metrics) == {
-        f'wider/{s}_{name}' for s in ('easy', 'hard', 'all')
-        for name in ('ap', 'ap95', 'fp@r0.5', 'fp@r1')}
+        f'wider/{s}_{name}'
+        for s in ('easy', 'hard', 'all')
+        for name in ('ap', 'ap95', 'fp@r0.5', 'fp@r1')
+    }
     # The files hold exactly what was scored.
     found = read_wider_predictions(folder / 'out/pred.zip')
     result = evaluate_wider(found, load_wider_gt(folder), iou_thrs=(.95, ))
@@ -96,9 +114,14 @@ def test_registered_and_equal_to_the_functional_form(folder):
 
 
 def test_files_say_what_was_scored(folder):
-    run(WiderFaceMetric(str(folder), outfile_prefix=str(folder / 'p'),
-                        as_folder=True, pr_curve=str(folder / 'pr.png'),
-                        name='mine'), all_samples()[:2])
+    run(
+        WiderFaceMetric(
+            str(folder),
+            outfile_prefix=str(folder / 'p'),
+            as_folder=True,
+            pr_curve=str(folder / 'pr.png'),
+            name='mine'),
+        all_samples()[:2])
     assert set(read_wider_predictions(folder / 'p')) == set(list(IMAGES)[:2])
     content = json.loads((folder / 'p.json').read_text())
     assert content['test_resolution'] == (
@@ -107,28 +130,35 @@ def test_files_say_what_was_scored(folder):
     assert (folder / 'pr.png').read_bytes().startswith(b'\x89PNG')
 
 
-@pytest.mark.parametrize('scale, kwargs, expected', [
-    ((.5, .51), {}, 'original size times 0.5 to 0.51, padded'),
-    (None, {}, 'not stated'),
-    ((1., 1.), dict(test_resolution='multi-scale'), 'multi-scale')])
+@pytest.mark.parametrize(
+    'scale, kwargs, expected',
+    [((.5, .51), {}, 'original size times 0.5 to 0.51, padded'),
+     (None, {}, 'not stated'),
+     ((1., 1.), dict(test_resolution='multi-scale'), 'multi-scale')])
 def test_stated_resolution(folder, scale, kwargs, expected):
     samples = all_samples()
     for item in samples:
         item.set_metainfo(dict(scale_factor=scale))
-    run(WiderFaceMetric(str(folder), outfile_prefix=str(folder / 'p'),
-                        **kwargs), samples)
+    run(
+        WiderFaceMetric(
+            str(folder), outfile_prefix=str(folder / 'p'), **kwargs), samples)
     content = json.loads((folder / 'p.json').read_text())
     assert content['test_resolution'].startswith(expected)
 
 
 def test_groups(folder):
     boxes, _ = IMAGES['0--Parade/0_a']
-    samples = [sample('0--Parade/0_a', boxes, [.9, .8, .7],
-                      {'16': [2], '32': [0, 1]}),
-               sample('10--March/10_a', IMAGES['10--March/10_a'][0],
-                      [.6, .5], {'32': [0, 1]})]
-    metrics = run(WiderFaceMetric(
-        str(folder), outfile_prefix=str(folder / 'p')), samples)
+    samples = [
+        sample('0--Parade/0_a', boxes, [.9, .8, .7], {
+            '16': [2],
+            '32': [0, 1]
+        }),
+        sample('10--March/10_a', IMAGES['10--March/10_a'][0], [.6, .5],
+               {'32': [0, 1]})
+    ]
+    metrics = run(
+        WiderFaceMetric(str(folder), outfile_prefix=str(folder / 'p')),
+        samples)
     # One score only: 0 / 0 in the official normalisation.
     assert metrics['wider/all_ap@16'] == 0
     assert metrics['wider/all_ap@32'] == .8
@@ -139,8 +169,8 @@ def test_groups(folder):
 
 
 def test_format_only_needs_no_ground_truth(folder):
-    metric = WiderFaceMetric(format_only=True,
-                             outfile_prefix=str(folder / 'p'))
+    metric = WiderFaceMetric(
+        format_only=True, outfile_prefix=str(folder / 'p'))
     assert run(metric, [sample('a/1', [[1, 2, 3, 4.0006]], [.5])]) == {}
     found = read_wider_predictions(folder / 'p.zip')
     assert found['a/1'].tolist() == [[1, 2, 3, 4.001, .5]]
@@ -157,8 +187,9 @@ def test_annotation_file(folder):
 
 
 def test_coco_thresholds(folder):
-    metrics = run(WiderFaceMetric(str(folder), settings=['hard'],
-                                  iou_thrs='coco'), all_samples())
+    metrics = run(
+        WiderFaceMetric(str(folder), settings=['hard'], iou_thrs='coco'),
+        all_samples())
     each = [metrics[f'wider/hard_ap{t}'] for t in range(55, 100, 5)]
     assert metrics['wider/hard_ap50_95'] == pytest.approx(
         (sum(each) + metrics['wider/hard_ap']) / 10)
@@ -185,16 +216,27 @@ def test_two_ranks(folder):
         pickle.dump(all_samples(), file)
     import tinyfaces
     projects = str(Path(tinyfaces.__file__).parents[1])
-    workers = [subprocess.Popen(
-        [sys.executable, '-c', WORKER, str(rank), str(folder / 'store'),
-         str(folder / 'samples.pkl'), str(folder), str(folder / 'p')],
-        cwd=folder, env={**os.environ, 'TINYFACES_REGISTER': '0',
-                         'PYTHONPATH': projects, 'OMP_NUM_THREADS': '1'})
-        for rank in range(2)]
+    workers = [
+        subprocess.Popen(
+            [
+                sys.executable, '-c', WORKER,
+                str(rank),
+                str(folder / 'store'),
+                str(folder / 'samples.pkl'),
+                str(folder),
+                str(folder / 'p')
+            ],
+            cwd=folder,
+            env={
+                **os.environ, 'TINYFACES_REGISTER': '0',
+                'PYTHONPATH': projects,
+                'OMP_NUM_THREADS': '1'
+            }) for rank in range(2)
+    ]
     assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
-    expected = run(WiderFaceMetric(str(folder),
-                                   outfile_prefix=str(folder / 'one')),
-                   all_samples())
+    expected = run(
+        WiderFaceMetric(str(folder), outfile_prefix=str(folder / 'one')),
+        all_samples())
     for rank in range(2):
         with open(folder / f'p.{rank}.pkl', 'rb') as file:
             assert pickle.load(file) == expected

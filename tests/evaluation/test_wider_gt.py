@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 from scipy.io import savemat
+from wider_files import IMAGES, write_gt
+
 from tinyfaces.evaluation.functional import (load_wider_annotations,
                                              load_wider_gt, read_image_list)
-from wider_files import IMAGES, write_gt
 
 
 @pytest.fixture
@@ -40,8 +41,8 @@ def test_indices_beyond_255(tmp_path):
 
 
 def test_subset_keeps_official_order_and_says_so(folder):
-    truth = load_wider_gt(folder, images=['10--March/10_a', '0--Parade/0_a',
-                                          '10--March/10_a'])
+    truth = load_wider_gt(
+        folder, images=['10--March/10_a', '0--Parade/0_a', '10--March/10_a'])
     assert truth.keys == ('0--Parade/0_a', '10--March/10_a')
     assert truth.offsets.tolist() == [0, 3, 5]
     assert truth.boxes[3:].tolist() == IMAGES['10--March/10_a'][0]
@@ -77,8 +78,8 @@ def test_lists_that_do_not_belong_together(folder, tmp_path_factory):
     (folder / 'wider_hard_val.mat').write_bytes(hard)
     with pytest.raises(ValueError, match='lists 1 images'):
         load_wider_gt(folder)
-    write_gt(other, {'a/1': ([[0, 0, 5, 5]], dict(easy=[], medium=[],
-                                                  hard=[2]))})
+    write_gt(other,
+             {'a/1': ([[0, 0, 5, 5]], dict(easy=[], medium=[], hard=[2]))})
     with pytest.raises(ValueError, match='counts a box'):
         load_wider_gt(other)
 
@@ -95,13 +96,14 @@ def test_annotation_file_as_ground_truth(tmp_path):
         load_wider_annotations(path, ['hard'])
 
 
-@pytest.mark.parametrize('text, message', [
-    ('a/1.jpg\n1\n1 2 3\n', 'line 3.*"1 2 3"|line 3.*1 2 3'),
-    ('a/1.jpg\nx\n', "line 2: expected the number of faces, found 'x'"),
-    ('a/1.jpg\n', 'line 2'), ('a/1.jpg\n2\n1 2 3 4\n', "line 4.*'the end'"),
-    ('1.jpg\n1\n1 2 3 4\n', 'line 1: expected <event>/<image>'),
-    ('a/1.jpg\n1\n1 2 3 4\na/1.jpg\n1\n1 2 3 4\n', 'listed twice'),
-    ('\n', 'no images')])
+@pytest.mark.parametrize(
+    'text, message',
+    [('a/1.jpg\n1\n1 2 3\n', 'line 3.*"1 2 3"|line 3.*1 2 3'),
+     ('a/1.jpg\nx\n', "line 2: expected the number of faces, found 'x'"),
+     ('a/1.jpg\n', 'line 2'), ('a/1.jpg\n2\n1 2 3 4\n', "line 4.*'the end'"),
+     ('1.jpg\n1\n1 2 3 4\n', 'line 1: expected <event>/<image>'),
+     ('a/1.jpg\n1\n1 2 3 4\na/1.jpg\n1\n1 2 3 4\n', 'listed twice'),
+     ('\n', 'no images')])
 def test_broken_annotation_file(tmp_path, text, message):
     path = tmp_path / 'bbx_gt.txt'
     path.write_text(text)
@@ -117,9 +119,10 @@ def test_image_lists(tmp_path):
     assert read_image_list(path) == ['a/1']
 
 
-@pytest.mark.parametrize('text, message', [
-    ('a/1\nb\n', "line 2.*'b'"), ('/x\n', 'line 1'), ('3 4\n', 'no image'),
-    ('', 'no image')])
+@pytest.mark.parametrize('text, message', [('a/1\nb\n', "line 2.*'b'"),
+                                           ('/x\n', 'line 1'),
+                                           ('3 4\n', 'no image'),
+                                           ('', 'no image')])
 def test_broken_image_lists(tmp_path, text, message):
     path = tmp_path / 'list.txt'
     path.write_text(text)

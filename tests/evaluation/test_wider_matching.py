@@ -4,18 +4,22 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from wider_transcription import overlap
+
 from tinyfaces.evaluation.functional.wider_matching import (best_boxes,
                                                             int32_iou_matrix,
                                                             iou_matrix,
                                                             to_int32)
-from wider_transcription import overlap
 
 BOXES = st.lists(
     st.tuples(*[st.integers(-40, 40)] * 2, *[st.integers(-3, 40)] * 2),
-    min_size=1, max_size=6)
+    min_size=1,
+    max_size=6)
 FOUND = st.lists(
     st.tuples(*[st.floats(-50, 50, width=32)] * 2,
-              *[st.floats(0, 50, width=32)] * 2), min_size=1, max_size=6)
+              *[st.floats(0, 50, width=32)] * 2),
+    min_size=1,
+    max_size=6)
 
 
 def test_one_pixel_is_added_to_every_side():
@@ -34,12 +38,14 @@ def test_degenerate_boxes_overlap_nothing():
     assert (int32_iou_matrix(found, boxes) == 0).all()
 
 
-@pytest.mark.parametrize('value, expected', [
-    (0.5, 1), (-0.5, -1), (1.5, 2), (2.5, 3), (-2.5, -3), (0.49999999999999994,
-                                                           0), (-0.4, 0),
-    (2147483646.5, 2147483647), (3e9, 2147483647), (-3e9, -2147483648),
-    (math.inf, 2147483647)
-])
+@pytest.mark.parametrize('value, expected', [(0.5, 1), (-0.5, -1), (1.5, 2),
+                                             (2.5, 3), (-2.5, -3),
+                                             (0.49999999999999994, 0),
+                                             (-0.4, 0),
+                                             (2147483646.5, 2147483647),
+                                             (3e9, 2147483647),
+                                             (-3e9, -2147483648),
+                                             (math.inf, 2147483647)])
 def test_to_int32_rounds_half_away_and_saturates(value, expected):
     assert to_int32(np.array([value]))[0] == expected
 
@@ -63,8 +69,8 @@ def test_int32_exact_half_counts_and_ties_go_to_the_first():
 def test_int32_rounding_can_give_more_than_one():
     # Corners 10.4 and 11.5 become 10 and 12: 3 x 3 pixels of intersection,
     # while the detection's own area stays 2.1 x 2.1, so union = 4.
-    iou = int32_iou_matrix(np.array([[10.4, 10.4, 1.1, 1.1]]),
-                           np.array([[10., 10, 2, 2]]))
+    iou = int32_iou_matrix(
+        np.array([[10.4, 10.4, 1.1, 1.1]]), np.array([[10., 10, 2, 2]]))
     assert iou.tolist() == [[2]]
 
 

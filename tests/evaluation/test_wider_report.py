@@ -3,11 +3,12 @@ import json
 import numpy as np
 import pytest
 from scipy.io import loadmat
+from wider_files import IMAGES, write_gt
+
 from tinyfaces.evaluation.functional import (COCO_IOU_THRS, evaluate_wider,
                                              format_table, load_wider_gt,
                                              result_to_dict, write_json,
                                              write_mat)
-from wider_files import IMAGES, write_gt
 
 
 @pytest.fixture
@@ -19,8 +20,10 @@ def truth(tmp_path):
 @pytest.fixture
 def predictions():
     """Everything found, and one wrong detection with the lowest score."""
-    found = {key: np.array([[*box, 1.] for box in boxes])
-             for key, (boxes, _) in IMAGES.items()}
+    found = {
+        key: np.array([[*box, 1.] for box in boxes])
+        for key, (boxes, _) in IMAGES.items()
+    }
     found['10--March/10_a'] = np.concatenate(
         [found['10--March/10_a'], [[900, 900, 9, 9, 0]]])
     return found
@@ -29,8 +32,8 @@ def predictions():
 def test_table_states_protocol_faces_and_ap(truth, predictions):
     del predictions['0--Parade/0_b.c']
     predictions['z/unknown'] = np.zeros((0, 5))
-    text = format_table({'mine': evaluate_wider(
-        predictions, truth, fp_recalls=[.1, 1.])})
+    text = format_table(
+        {'mine': evaluate_wider(predictions, truth, fp_recalls=[.1, 1.])})
     lines = text.splitlines()
     assert lines[0].startswith('WIDER FACE protocol, all 3 images, true IoU')
     assert lines[1] == 'faces: medium 3, all 6'
@@ -63,18 +66,33 @@ def test_long_lists_of_missing_images_are_cut(truth):
 
 
 def test_json(truth, predictions, tmp_path):
-    result = evaluate_wider(predictions, truth.subset(['10--March/10_a']),
-                            iou_thrs=(.5, .75), fp_recalls=[.5])
-    write_json(tmp_path / 'o.json', {'mine': result}, {'@16': result},
-               test_resolution='original size')
+    result = evaluate_wider(
+        predictions,
+        truth.subset(['10--March/10_a']),
+        iou_thrs=(.5, .75),
+        fp_recalls=[.5])
+    write_json(
+        tmp_path / 'o.json', {'mine': result}, {'@16': result},
+        test_resolution='original size')
     content = json.loads((tmp_path / 'o.json').read_text())
     assert content['test_resolution'] == 'original size'
     assert content['groups']['@16'] == content['detectors']['mine']
     mine = content['detectors']['mine']
     assert mine['images'] == 'subset: 1 of 3 images' and mine['is_subset']
     assert mine['settings']['medium'] == dict(
-        num_faces=1, ap={'0.5': 1.0, '0.75': 1.0},
-        fp_at_recall={'0.5': {'0.5': 0}, '0.75': {'0.5': 0}})
+        num_faces=1,
+        ap={
+            '0.5': 1.0,
+            '0.75': 1.0
+        },
+        fp_at_recall={
+            '0.5': {
+                '0.5': 0
+            },
+            '0.75': {
+                '0.5': 0
+            }
+        })
 
 
 def test_json_has_no_nan(truth, predictions):
@@ -87,7 +105,8 @@ def test_mat_in_official_form(truth, predictions, tmp_path):
     result = evaluate_wider(predictions, truth)
     paths = write_mat(tmp_path / 'mat', 'mine', result)
     assert [p.name for p in paths] == [
-        'wider_pr_info_mine_medium_val.mat', 'wider_pr_info_mine_all_val.mat']
+        'wider_pr_info_mine_medium_val.mat', 'wider_pr_info_mine_all_val.mat'
+    ]
     content = loadmat(paths[0])
     assert content['pr_cruve'].shape == (1000, 2)
     curve = result.curves['medium', .5]

@@ -75,8 +75,8 @@ def evaluate(predictions, images, iou_thr=0.5, matlab_int32=False):
         faces += sum(keep)
         if not boxes or not ranked[key]:
             continue
-        proposal, recalled = evaluate_image(
-            ranked[key], boxes, keep, iou_thr, matlab_int32)
+        proposal, recalled = evaluate_image(ranked[key], boxes, keep, iou_thr,
+                                            matlab_int32)
         if largest == smallest:
             scores = [math.nan] * len(proposal)
         else:
@@ -89,8 +89,7 @@ def evaluate(predictions, images, iou_thr=0.5, matlab_int32=False):
                 last = passed[-1]
                 proposals[t - 1] += proposal[:last + 1].count(1)
                 recalls[t - 1] += recalled[last]
-    precision = [r / p if p else math.nan
-                 for r, p in zip(recalls, proposals)]
+    precision = [r / p if p else math.nan for r, p in zip(recalls, proposals)]
     if not faces:
         return precision, [math.nan] * 1000, math.nan
     recall = [r / faces for r in recalls]

@@ -15,6 +15,7 @@ BATCH_NORM = ('weight', 'bias', 'running_mean', 'running_var',
 
 def torchvision_names():
     """The published file's entries, in its order."""
+
     def conv_bn(prefix, conv, norm):
         return [f'{prefix}.{conv}.weight'
                 ] + [f'{prefix}.{norm}.{n}' for n in BATCH_NORM]

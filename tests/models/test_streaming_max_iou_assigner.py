@@ -63,8 +63,8 @@ def test_face_outside_of_all_priors_matches_none():
     thresholds = dict(pos_iou_thr=.5, neg_iou_thr=.4)
     ours = StreamingMaxIoUAssigner(**thresholds).assign(priors, face)
     assert ours.gt_inds.tolist() == [0]
-    assert MaxIoUAssigner(**thresholds).assign(
-        priors, face).gt_inds.tolist() == [1]
+    assert MaxIoUAssigner(**thresholds).assign(priors,
+                                               face).gt_inds.tolist() == [1]
 
 
 @pytest.mark.parametrize('faces, priors', [(0, 5), (3, 0), (0, 0)])
@@ -83,11 +83,11 @@ def test_ignored_face_alone_in_its_picture():
         priors=torch.tensor([[0., 0, 10, 10], [20, 20, 30, 30]]))
     options = dict(pos_iou_thr=.5, neg_iou_thr=.4, ignore_iof_thr=.5)
     ignored = instances([[0, 0, 12, 12]])
-    ours = StreamingMaxIoUAssigner(**options).assign(
-        priors, faces_of([]), ignored)
+    ours = StreamingMaxIoUAssigner(**options).assign(priors, faces_of([]),
+                                                     ignored)
     assert ours.gt_inds.tolist() == [-1, 0]
-    assert MaxIoUAssigner(**options).assign(
-        priors, faces_of([]), ignored).gt_inds.tolist() == [0, 0]
+    assert MaxIoUAssigner(**options).assign(priors, faces_of(
+        []), ignored).gt_inds.tolist() == [0, 0]
 
 
 @settings(max_examples=60, deadline=None)
@@ -162,9 +162,8 @@ def test_memory_of_2000_faces_and_174720_anchors():
         assert (result.gt_inds > 0).sum() >= 1000
         print(peak() - before)
     ''')
-    output = subprocess.run(
-        [sys.executable, '-c', program],
-        capture_output=True,
-        text=True,
-        check=True).stdout
+    output = subprocess.run([sys.executable, '-c', program],
+                            capture_output=True,
+                            text=True,
+                            check=True).stdout
     assert int(output.split()[-1]) <= 400

@@ -30,10 +30,14 @@ BROKEN = BLOCK.format(
 def run_python(code):
     """Runs code in a new interpreter; returns what it says."""
     result = subprocess.run([sys.executable, '-W', 'ignore', '-c', code],
-                            capture_output=True, text=True, timeout=300)
+                            capture_output=True,
+                            text=True,
+                            timeout=300)
     assert result.returncode == 0, result.stderr
-    return [line[2:] for line in result.stdout.splitlines()
-            if line.startswith('> ')]
+    return [
+        line[2:] for line in result.stdout.splitlines()
+        if line.startswith('> ')
+    ]
 
 
 @pytest.fixture
@@ -69,8 +73,8 @@ def test_compiled_ops_are_preferred(monkeypatch, no_ext):
     (ModuleNotFoundError('missing', name=NAME), 'INFO'),
     (ImportError('_ext.so: undefined symbol: _ZN2at'), 'WARNING'),
 ])
-def test_stand_in_for_missing_or_broken_ops(monkeypatch, caplog, no_ext,
-                                            error, level):
+def test_stand_in_for_missing_or_broken_ops(monkeypatch, caplog, no_ext, error,
+                                            level):
     monkeypatch.setattr(sys, 'meta_path', [Finder(error)] + sys.meta_path)
     with caplog.at_level('INFO', 'tinyfaces.ops'):
         assert ops.install() is True
@@ -91,8 +95,8 @@ def test_other_import_errors_are_not_hidden(monkeypatch, no_ext):
 @pytest.mark.parametrize('works', [True, False])
 def test_backend_says_whether_torchvision_runs(monkeypatch, no_ext, works):
     monkeypatch.setitem(sys.modules, NAME, ops.StandIn())
-    monkeypatch.setattr(ops, 'torchvision_nms',
-                        lambda device: ops.nms if works else None)
+    monkeypatch.setattr(ops, 'torchvision_nms', lambda device: ops.nms
+                        if works else None)
     assert ops.backend() == ('torchvision' if works else 'torch')
 
 
@@ -100,8 +104,9 @@ def test_ops_that_are_missing_raise_when_called():
     stand_in = ops.StandIn()
     op = stand_in.deform_conv_forward
     assert op.__name__ == 'deform_conv_forward'
-    with pytest.raises(ops.MissingOpError,
-                       match='(?s)deform_conv_forward.*pip install') as info:
+    with pytest.raises(
+            ops.MissingOpError,
+            match='(?s)deform_conv_forward.*pip install') as info:
         op(1, 2, three=3)
     assert isinstance(info.value, RuntimeError)
 

@@ -52,8 +52,8 @@ def fake_torchvision(monkeypatch, kernel):
 
 
 def test_no_boxes(device):
-    keep = nms(torch.zeros(0, 4, device=device),
-               torch.zeros(0, device=device), .5, 0)
+    keep = nms(
+        torch.zeros(0, 4, device=device), torch.zeros(0, device=device), .5, 0)
     assert keep.shape == (0, ) and keep.dtype == torch.long
     assert keep.device.type == device
 
@@ -96,8 +96,8 @@ def test_integer_boxes_are_refused():
         nms(torch.zeros(1, 4, dtype=torch.long), torch.ones(1), .5, 0)
 
 
-@pytest.mark.parametrize('dtype', [
-    torch.float64, torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize(
+    'dtype', [torch.float64, torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize('offset', [0, 1])
 def test_equals_brute_force_over_several_blocks(dtype, offset, device,
                                                 random_boxes):
@@ -123,8 +123,9 @@ def test_small_whole_numbers(rows, threshold, offset):
     # Duplicates, ties, inverted and empty boxes; IoUs exactly at threshold.
     data = torch.tensor(rows, dtype=torch.float32).reshape(-1, 5)
     boxes, scores = data[:, :4], data[:, 4]
-    assert nms(boxes, scores, threshold, offset).tolist() == brute_force(
-        boxes, scores, threshold, offset)
+    assert nms(boxes, scores, threshold,
+               offset).tolist() == brute_force(boxes, scores, threshold,
+                                               offset)
 
 
 def test_torchvision_is_used_for_offset_0_only(monkeypatch, random_boxes):
@@ -179,8 +180,10 @@ def test_torchvision_that_does_not_import(monkeypatch, caplog, error, logged):
             if name.partition('.')[0] == 'torchvision':
                 raise error
 
-    for name in [name for name in sys.modules
-                 if name.partition('.')[0] == 'torchvision']:
+    for name in [
+            name for name in sys.modules
+            if name.partition('.')[0] == 'torchvision'
+    ]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, 'meta_path', [Finder()] + sys.meta_path)
     boxes = torch.tensor([[0., 0, 2, 2], [0., 0, 2, 2]])
@@ -189,16 +192,17 @@ def test_torchvision_that_does_not_import(monkeypatch, caplog, error, logged):
 
 
 @pytest.mark.real_data
-@pytest.mark.parametrize('count, span', [
-    (1, 10), (2, 10), (127, 50), (129, 300), (1000, 100), (3000, 1500)])
+@pytest.mark.parametrize('count, span', [(1, 10), (2, 10),
+                                         (127, 50), (129, 300), (1000, 100),
+                                         (3000, 1500)])
 @pytest.mark.parametrize('offset', [0, 1])
 def test_equals_compiled(compiled, random_boxes, count, span, offset):
     boxes = random_boxes(count, span, seed=count)
     for scores in (torch.rand(count), (torch.rand(count) * 8).round()):
         for threshold in (0., .3, .4, .7, 1.):
             assert nms(boxes, scores, threshold, offset).equal(
-                compiled.nms(boxes, scores, iou_threshold=threshold,
-                             offset=offset))
+                compiled.nms(
+                    boxes, scores, iou_threshold=threshold, offset=offset))
 
 
 @pytest.mark.real_data
@@ -224,8 +228,9 @@ def test_equals_compiled_in_batches(compiled, monkeypatch, random_boxes):
     for ops in (compiled, importlib.import_module('tinyfaces.ops')):
         monkeypatch.setattr(sys.modules['mmcv.ops.nms'], 'ext_module', ops)
         for split in (10000, 100):
-            results.append(mmcv.ops.batched_nms(
-                boxes, scores, classes, dict(
-                    type='nms', iou_threshold=.4, split_thr=split)))
+            results.append(
+                mmcv.ops.batched_nms(
+                    boxes, scores, classes,
+                    dict(type='nms', iou_threshold=.4, split_thr=split)))
     for expected, result in zip(results[:2], results[2:]):
         assert expected[0].equal(result[0]) and expected[1].equal(result[1])

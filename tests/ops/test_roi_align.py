@@ -11,15 +11,27 @@ from tinyfaces import ops
 MAX, AVG = 0, 1
 
 
-def run(module, features, rois, size, scale=1., ratio=0, mode=AVG,
-        aligned=True, grad=None):
+def run(module,
+        features,
+        rois,
+        size,
+        scale=1.,
+        ratio=0,
+        mode=AVG,
+        aligned=True,
+        grad=None):
     """Forward, and backward if there is a gradient."""
     output = features.new_zeros(len(rois), features.shape[1], *size)
-    places = [features.new_zeros(output.shape if mode == MAX else 0)
-              for _ in 'yx']
+    places = [
+        features.new_zeros(output.shape if mode == MAX else 0) for _ in 'yx'
+    ]
     arguments = dict(
-        aligned_height=size[0], aligned_width=size[1], spatial_scale=scale,
-        sampling_ratio=ratio, pool_mode=mode, aligned=aligned)
+        aligned_height=size[0],
+        aligned_width=size[1],
+        spatial_scale=scale,
+        sampling_ratio=ratio,
+        pool_mode=mode,
+        aligned=aligned)
     module.roi_align_forward(features, rois, output, *places, **arguments)
     if grad is None:
         return output, places
@@ -55,9 +67,10 @@ def brute_force(features, rois, size, scale, ratio, mode, aligned):
                          (math.ceil(h), math.ceil(w)))
         for i, j in itertools.product(*map(range, size)):
             values = [
-                sample(int(image), y1 + (i + (a + .5) / rows) * h,
-                       x1 + (j + (b + .5) / columns) * w)
-                for a in range(rows) for b in range(columns)
+                sample(
+                    int(image), y1 + (i + (a + .5) / rows) * h,
+                    x1 + (j + (b + .5) / columns) * w) for a in range(rows)
+                for b in range(columns)
             ]
             if values:
                 pool = np.mean if mode == AVG else np.max
@@ -106,15 +119,18 @@ def test_gradient_of_one_sample(device):
     features = torch.zeros(1, 1, 3, 3, device=device)
     grad = torch.full((1, 1, 1, 1), 8., device=device)
     for mode in (AVG, MAX):
-        _, _, result = run(ops, features, rois, (1, 1), ratio=1, mode=mode,
-                           grad=grad)
+        _, _, result = run(
+            ops, features, rois, (1, 1), ratio=1, mode=mode, grad=grad)
         assert result[0, 0].tolist() == [[1, 3, 0], [1, 3, 0], [0, 0, 0]]
 
 
 def test_picture_without_rois(device):
     features = torch.ones(1, 2, 4, 4, device=device)
-    _, _, grad = run(ops, features, torch.zeros(0, 5, device=device), (2, 2),
-                     grad=torch.zeros(0, 2, 2, 2, device=device))
+    _, _, grad = run(
+        ops,
+        features,
+        torch.zeros(0, 5, device=device), (2, 2),
+        grad=torch.zeros(0, 2, 2, 2, device=device))
     assert not grad.any()
 
 
@@ -122,8 +138,9 @@ def test_gradient_is_added():
     features, rois = torch.rand(1, 1, 4, 4), torch.tensor([[0., 0, 0, 4, 4]])
     grad_input = torch.ones_like(features)
     nothing = torch.zeros(0)
-    ops.roi_align_backward(torch.ones(1, 1, 1, 1), rois, nothing, nothing,
-                           grad_input, 1, 1, 1., 0, AVG, True)
+    ops.roi_align_backward(
+        torch.ones(1, 1, 1, 1), rois, nothing, nothing, grad_input, 1, 1, 1.,
+        0, AVG, True)
     torch.testing.assert_close(grad_input, torch.full((1, 1, 4, 4), 1.0625))
 
 
@@ -141,8 +158,8 @@ def test_unknown_pool_mode():
 
 def test_nan_is_not_a_maximum():
     features = torch.tensor([[[[math.nan, 1.], [2., 3.]]]])
-    output, (y, _) = run(ops, features, torch.tensor([[0., 0, 0, 2, 2]]),
-                         (2, 2), mode=MAX)
+    output, (y, _) = run(
+        ops, features, torch.tensor([[0., 0, 0, 2, 2]]), (2, 2), mode=MAX)
     assert output[0, 0].tolist() == [[-10000, 1], [2, 3]]
     assert y[0, 0].tolist() == [[-1, 0], [1, 1]]
 
@@ -150,8 +167,8 @@ def test_nan_is_not_a_maximum():
 @pytest.mark.parametrize('mode', [AVG, MAX])
 @pytest.mark.parametrize('aligned', [True, False])
 @pytest.mark.parametrize('ratio', [0, 2])
-@pytest.mark.parametrize('dtype, precision', [
-    (torch.float64, 1e-9), (torch.float32, 1e-4)])
+@pytest.mark.parametrize('dtype, precision', [(torch.float64, 1e-9),
+                                              (torch.float32, 1e-4)])
 def test_equals_brute_force(mode, aligned, ratio, dtype, precision, device,
                             monkeypatch):
     import tinyfaces.ops.roi_align as module
@@ -182,8 +199,8 @@ def test_backward_is_the_adjoint(mode, aligned, ratio, device, monkeypatch):
     features = torch.randn(2, 3, 13, 17, dtype=torch.float64, device=device)
     rois = make_rois(torch.float64).to(device)
     grad = torch.randn(len(rois), 3, 3, 2, dtype=torch.float64, device=device)
-    output, _, grad_input = run(ops, features, rois, (3, 2), .125, ratio,
-                                mode, aligned, grad)
+    output, _, grad_input = run(ops, features, rois, (3, 2), .125, ratio, mode,
+                                aligned, grad)
     output[output <= -10000] = 0  # no sample: nothing that depends on x
     torch.testing.assert_close((grad * output).sum(),
                                (grad_input * features).sum())
@@ -235,14 +252,16 @@ def test_equals_compiled_in_half(compiled, mode, aligned, ratio):
     arguments = (features, make_rois(torch.half, count=40), (7, 7), .125,
                  ratio, mode, aligned)
     torch.testing.assert_close(
-        run(ops, *arguments)[0], run(compiled, *arguments)[0], rtol=4e-3,
+        run(ops, *arguments)[0],
+        run(compiled, *arguments)[0],
+        rtol=4e-3,
         atol=4e-3)
 
 
 @pytest.mark.real_data
 def test_refusal_equals_compiled(compiled):
-    arguments = (torch.zeros(1, 1, 4, 4), torch.tensor([[0., 3, 0, 2, 2]]),
-                 (2, 2))
+    arguments = (torch.zeros(1, 1, 4, 4), torch.tensor([[0., 3, 0, 2,
+                                                         2]]), (2, 2))
     for module in (ops, compiled):
         with pytest.raises(RuntimeError):
             run(module, *arguments)

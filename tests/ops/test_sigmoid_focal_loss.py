@@ -45,8 +45,8 @@ def reference(logits, target, gamma, alpha, weight=None):
 
 def test_logit_0(device):
     # p = 1/2: alpha / 4 * ln 2 for the target, (1 - alpha) / 4 * ln 2 else.
-    loss = forward(torch.zeros(1, 2, device=device),
-                   torch.tensor([1], device=device))
+    loss = forward(
+        torch.zeros(1, 2, device=device), torch.tensor([1], device=device))
     expected = [.75 / 4 * math.log(2), .25 / 4 * math.log(2)]
     assert loss[0].tolist() == pytest.approx(expected)
 
@@ -80,8 +80,9 @@ def test_equals_mmdetection_and_autograd(classes, gamma, alpha, weighted,
         backward(values, target, gamma, alpha, weight), grad)
 
 
-@pytest.mark.parametrize('dtype, tolerance', [
-    (torch.float32, 1e-6), (torch.float16, 2e-3), (torch.bfloat16, 2e-2)])
+@pytest.mark.parametrize('dtype, tolerance', [(torch.float32, 1e-6),
+                                              (torch.float16, 2e-3),
+                                              (torch.bfloat16, 2e-2)])
 def test_other_types(dtype, tolerance, device):
     logits = (3 * torch.randn(40, 2, device=device)).to(dtype)
     target = torch.randint(0, 3, (40, ), device=device)
@@ -89,7 +90,9 @@ def test_other_types(dtype, tolerance, device):
         result = op(logits, target)
         assert result.dtype == dtype
         torch.testing.assert_close(
-            result.double(), op(logits.double(), target), rtol=tolerance,
+            result.double(),
+            op(logits.double(), target),
+            rtol=tolerance,
             atol=tolerance)
 
 
@@ -100,8 +103,8 @@ def test_large_logits_are_finite_and_exact(logit):
     target = torch.tensor([0, 1])
     assert forward(logits, target)[:, 0].tolist() == pytest.approx(
         [.25 * logit, .75 * logit])
-    assert backward(logits, target)[:, 0].tolist() == pytest.approx(
-        [-.25, .75])
+    assert backward(logits, target)[:,
+                                    0].tolist() == pytest.approx([-.25, .75])
     # Confidently right: nothing.
     assert forward(-logits, target).abs().max() < 1e-6
     assert backward(-logits, target).abs().max() < 1e-6
@@ -112,8 +115,8 @@ def test_targets_outside_are_background():
     weight = torch.tensor([3., 5.])
     targets = torch.tensor([2, -1, 99])
     background = torch.full((3, ), 2)
-    assert forward(logits, targets, weight=weight).equal(
-        forward(logits, background))
+    assert forward(
+        logits, targets, weight=weight).equal(forward(logits, background))
 
 
 def test_no_rows():
@@ -124,6 +127,7 @@ def test_no_rows():
 def test_through_mmcv(reduction, share):
     from mmcv.ops import sigmoid_focal_loss
     from mmcv.ops.focal_loss import ext_module
+
     from tinyfaces.ops import StandIn
     if not isinstance(ext_module, StandIn):
         pytest.skip('mmcv has compiled ops, which need CUDA tensors here')
@@ -133,5 +137,5 @@ def test_through_mmcv(reduction, share):
     loss.backward()
     expected = reference(logits, target, 2., .25).sum() * share
     torch.testing.assert_close(loss, expected)
-    torch.testing.assert_close(
-        logits.grad, torch.autograd.grad(expected, logits)[0])
+    torch.testing.assert_close(logits.grad,
+                               torch.autograd.grad(expected, logits)[0])

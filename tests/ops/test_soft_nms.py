@@ -9,12 +9,25 @@ from tinyfaces.ops import softnms
 NAIVE, LINEAR, GAUSSIAN = 0, 1, 2
 
 
-def run(op, boxes, scores, method=LINEAR, threshold=.3, sigma=.5,
-        min_score=1e-3, offset=0):
+def run(op,
+        boxes,
+        scores,
+        method=LINEAR,
+        threshold=.3,
+        sigma=.5,
+        min_score=1e-3,
+        offset=0):
     """Calls an op; returns the filled rows and the indices."""
     dets = boxes.new_zeros(len(boxes), 5)
-    indices = op(boxes, scores, dets, iou_threshold=threshold, sigma=sigma,
-                 min_score=min_score, method=method, offset=offset)
+    indices = op(
+        boxes,
+        scores,
+        dets,
+        iou_threshold=threshold,
+        sigma=sigma,
+        min_score=min_score,
+        method=method,
+        offset=offset)
     return dets[:len(indices)], indices
 
 
@@ -94,8 +107,9 @@ def test_input_is_left_alone(random_boxes):
 
 @pytest.mark.parametrize('method', [NAIVE, LINEAR, GAUSSIAN])
 @pytest.mark.parametrize('offset', [0, 1])
-@pytest.mark.parametrize('dtype, precision', [
-    (torch.float64, 1e-12), (torch.float32, 1e-5), (torch.float16, 1e-3)])
+@pytest.mark.parametrize('dtype, precision', [(torch.float64, 1e-12),
+                                              (torch.float32, 1e-5),
+                                              (torch.float16, 1e-3)])
 def test_equals_brute_force(method, offset, dtype, precision, device,
                             random_boxes):
     boxes = random_boxes(120, 100, seed=2).to(dtype)
@@ -106,8 +120,9 @@ def test_equals_brute_force(method, offset, dtype, precision, device,
     expected = brute_force(boxes, scores, *settings)
     assert indices.device.type == device
     assert indices.tolist() == [index for index, _ in expected]
-    assert dets[:, 4].tolist() == pytest.approx(
-        [score for _, score in expected], abs=precision)
+    assert dets[:,
+                4].tolist() == pytest.approx([score for _, score in expected],
+                                             abs=precision)
     assert dets[:, :4].cpu().equal(boxes[indices.cpu()])
 
 

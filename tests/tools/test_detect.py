@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tiny_detector import RETINANET, save_random_model
+
 from tinyfaces.apis import DetectionJob
 
 TOOL = Path(__file__).parents[2] / 'tools/detect.py'
@@ -56,20 +57,27 @@ def read(out):
 
 def test_as_a_command(workplace, tmp_path):
     paths = [str(TOOL.parents[1] / 'projects'), *sys.path]
-    done = subprocess.run(
-        [sys.executable, TOOL, 'photos', '--out', tmp_path, '--device', 'cpu',
-         '--score-thr', '0.2', '--max-per-img', '5'],
-        cwd=workplace, capture_output=True, text=True,
-        env={**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, paths))})
+    done = subprocess.run([
+        sys.executable, TOOL, 'photos', '--out', tmp_path, '--device', 'cpu',
+        '--score-thr', '0.2', '--max-per-img', '5'
+    ],
+                          cwd=workplace,
+                          capture_output=True,
+                          text=True,
+                          env={
+                              **os.environ, 'PYTHONPATH':
+                              os.pathsep.join(filter(None, paths))
+                          })
     assert done.returncode == 0, done.stderr
     assert '3 of 3 pictures done' in done.stdout
     assert '3/3' in done.stderr
     lines = read(tmp_path)
     assert [(line['file'], line['width'], line['height'], line['drawing'])
             for line in lines] == [
-        ('photos/a.jpg', 120, 90, 'images/a.jpg'),
-        ('photos/more/a.jpg', 120, 90, 'images/more/a.jpg'),
-        ('photos/more/turned.png', 90, 120, 'images/more/turned.jpg')]
+                ('photos/a.jpg', 120, 90, 'images/a.jpg'),
+                ('photos/more/a.jpg', 120, 90, 'images/more/a.jpg'),
+                ('photos/more/turned.png', 90, 120, 'images/more/turned.jpg')
+            ]
     for line in lines:
         assert 0 < len(line['faces']) <= 5
         for face in line['faces']:
@@ -135,6 +143,7 @@ def test_no_model_yet(main, workplace, tmp_path, monkeypatch, capsys):
 
 
 def test_interrupted(main, workplace, tmp_path, monkeypatch, capsys):
+
     def interrupt(*args):
         raise KeyboardInterrupt
 

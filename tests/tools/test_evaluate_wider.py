@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 import tinyfaces
 from tinyfaces.evaluation.functional import write_wider_predictions
 
@@ -19,8 +20,10 @@ from wider_files import IMAGES, write_gt  # noqa: E402
 @pytest.fixture
 def folder(tmp_path):
     write_gt(tmp_path)
-    found = {key: np.array([[*box, .9] for box in boxes])
-             for key, (boxes, _) in IMAGES.items()}
+    found = {
+        key: np.array([[*box, .9] for box in boxes])
+        for key, (boxes, _) in IMAGES.items()
+    }
     found['0--Parade/0_a'][0] = [900, 900, 9, 9, .1]
     write_wider_predictions(found, tmp_path / 'pred.zip')
     return tmp_path
@@ -41,9 +44,9 @@ def test_everything_at_once(folder, main, capsys):
     code = main(folder / 'pred.zip', folder / 'pred.zip', '--names', 'a', 'b',
                 '--gt', folder, '--images', folder / 'list.txt', '--coco',
                 '--settings', 'medium', 'all', '--fp-at-recall', .1, 1,
-                '--group', f'16={folder / "pred.zip"}',
-                '--json', folder / 'o.json', '--plot', folder / 'o.png',
-                '--mat', folder / 'mat')
+                '--group', f'16={folder / "pred.zip"}', '--json',
+                folder / 'o.json', '--plot', folder / 'o.png', '--mat',
+                folder / 'mat')
     out = capsys.readouterr().out
     assert code == 0
     assert 'subset: 2 of 3 images' in out and '.5:.95' in out
@@ -64,15 +67,20 @@ def test_default_output_and_a_start_without_torch(folder):
               'finally:\n'
               '    print(sorted({"torch", "mmdet", "matplotlib"} '
               '& set(sys.modules)))\n')
-    done = subprocess.run(
-        [sys.executable, '-c', script], capture_output=True, text=True,
-        cwd=folder, env={**os.environ, 'PYTHONPATH': str(
-            Path(tinyfaces.__file__).parents[1])})
+    done = subprocess.run([sys.executable, '-c', script],
+                          capture_output=True,
+                          text=True,
+                          cwd=folder,
+                          env={
+                              **os.environ, 'PYTHONPATH':
+                              str(Path(tinyfaces.__file__).parents[1])
+                          })
     assert done.returncode == 0, done.stderr
     assert 'WIDER FACE protocol, all 3 images, true IoU >= 0.5' in done.stdout
     # Faces counted: 1, 3, 5; the first one is missed.
     assert 'pred  0.5  0.00000  0.66667  0.80000'.split() in [
-        line.split() for line in done.stdout.splitlines()]
+        line.split() for line in done.stdout.splitlines()
+    ]
     assert done.stdout.endswith('[]\n')
 
 
@@ -85,20 +93,21 @@ def test_group_alone_and_int32(folder, main, capsys):
 
 def test_annotation_file_as_ground_truth(folder, main, capsys):
     (folder / 'gt.txt').write_text('0--Parade/0_b.c.jpg\n1\n5 5 9 9\n')
-    assert main(folder / 'pred.zip', '--gt', folder / 'gt.txt',
-                '--settings', 'all') == 0
+    assert main(folder / 'pred.zip', '--gt', folder / 'gt.txt', '--settings',
+                'all') == 0
     assert 'faces: all 1' in capsys.readouterr().out
 
 
-@pytest.mark.parametrize('args, message', [
-    (['none.zip', '--gt', '{}'], 'no such folder or zip'),
-    (['{}/pred.zip', '--gt', '{}/none'], 'wider_face_val.mat is missing'),
-    (['{}/bad', '--gt', '{}'], 'bad/a/1.txt, line 2: says 3'),
-    (['{}/pred.zip', '--gt', '{}', '--images', '{}/none'], 'No such file'),
-    (['{}/pred.zip', '--gt', '{}', '--iou-thrs', '.6', '--matlab-int32'],
-     '0.5 only'),
-    (['{}/pred.zip', '--gt', '{}', '--iou-thrs', '.6', '--mat', '{}/mat'],
-     'not evaluated')])
+@pytest.mark.parametrize(
+    'args, message',
+    [(['none.zip', '--gt', '{}'], 'no such folder or zip'),
+     (['{}/pred.zip', '--gt', '{}/none'], 'wider_face_val.mat is missing'),
+     (['{}/bad', '--gt', '{}'], 'bad/a/1.txt, line 2: says 3'),
+     (['{}/pred.zip', '--gt', '{}', '--images', '{}/none'], 'No such file'),
+     (['{}/pred.zip', '--gt', '{}', '--iou-thrs', '.6', '--matlab-int32'
+       ], '0.5 only'),
+     (['{}/pred.zip', '--gt', '{}', '--iou-thrs', '.6', '--mat', '{}/mat'
+       ], 'not evaluated')])
 def test_bad_input_is_one_line_and_an_exit_code(folder, main, capsys, args,
                                                 message):
     (folder / 'bad/a').mkdir(parents=True)
@@ -109,11 +118,12 @@ def test_bad_input_is_one_line_and_an_exit_code(folder, main, capsys, args,
     assert text.count('\n') == 1
 
 
-@pytest.mark.parametrize('args, message', [
-    ([], 'give a PRED'), (['p', 'p'], 'same name'),
-    (['p', '--names', 'a', 'b'], 'one name per PRED'),
-    (['--group', '16'], 'NAME=PRED'),
-    (['--group', '16=p', '--plot', 'o.png'], 'there is none')])
+@pytest.mark.parametrize(
+    'args, message',
+    [([], 'give a PRED'), (['p', 'p'], 'same name'),
+     (['p', '--names', 'a', 'b'], 'one name per PRED'),
+     (['--group', '16'], 'NAME=PRED'),
+     (['--group', '16=p', '--plot', 'o.png'], 'there is none')])
 def test_bad_arguments(main, capsys, args, message):
     with pytest.raises(SystemExit) as stopped:
         main(*args, '--gt', 'x')

@@ -202,6 +202,8 @@ def test_tta_needs_its_config(scripts):
             model=dict(type='A'),
             tta_model=dict(type='T', tta_cfg=dict(k=750)),
             tta_pipeline=[dict(type='Load')],
+            tta_resolution='twice',
+            test_evaluator=dict(type='WiderFaceMetric'),
             test_dataloader=dict(
                 dataset=dict(
                     type='Concat',
@@ -213,6 +215,7 @@ def test_tta_needs_its_config(scripts):
     apply_tta(cfg, 'c.py')
     assert cfg.model == dict(
         type='T', tta_cfg=dict(k=750), module=dict(type='A'))
+    assert cfg.test_evaluator.test_resolution == 'twice'
     first, second = cfg.test_dataloader.dataset.datasets
     assert first.pipeline == second.dataset.pipeline == [dict(type='Load')]
 

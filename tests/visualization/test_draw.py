@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from PIL import Image
+
 from tinyfaces.visualization.draw import draw_detections
 
 GREY = np.full((200, 300, 3), 90, np.uint8)
@@ -36,10 +37,12 @@ def test_large_box_has_a_label_above_or_inside():
 def test_colour_tells_the_score():
     colours = [
         np.asarray(draw_detections(GREY, [[50, 60, 58, 70]], [score]))[65, 49]
-        for score in (0., .25, 1.)]
+        for score in (0., .25, 1.)
+    ]
     # A quarter: half-way from orange (255, 140, 0) to yellow (255, 235, 60).
-    assert [colour.tolist() for colour in colours] == [
-        [255, 140, 0], [255, 188, 30], [0, 229, 255]]
+    assert [colour.tolist() for colour in colours] == [[255, 140, 0],
+                                                       [255, 188, 30],
+                                                       [0, 229, 255]]
 
 
 def test_better_box_is_on_top():

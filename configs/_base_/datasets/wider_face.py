@@ -79,6 +79,5 @@ val_dataloader = dict(
 # and data_prefix=dict(img='WIDER_test/images').
 test_dataloader = val_dataloader
 
-val_evaluator = dict(
-    type='WiderFaceMetric', gt_dir=data_root + 'ground_truth')
+val_evaluator = dict(type='WiderFaceMetric', gt_dir=data_root + 'ground_truth')
 test_evaluator = val_evaluator

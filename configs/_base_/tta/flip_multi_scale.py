@@ -4,6 +4,8 @@ tta_model = dict(
     type='DetTTAModel',
     tta_cfg=dict(nms=dict(type='nms', iou_threshold=0.4), max_per_img=750))
 
+# What the metric states as test resolution.
+tta_resolution = 'original size times 0.5, 1 and 1.5, each also mirrored'
 tta_pipeline = [
     dict(
         type='LoadImageFromFile',

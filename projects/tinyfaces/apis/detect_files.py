@@ -40,8 +40,7 @@ class Picture(NamedTuple):
 
 
 def find_pictures(inputs: Sequence[str],
-                  leave_out: str | os.PathLike | None = None
-                  ) -> list[Picture]:
+                  leave_out: str | os.PathLike | None = None) -> list[Picture]:
     """Find the picture files that files, folders and patterns stand for.
 
     Folders are searched with all their subfolders for names with one of
@@ -81,8 +80,7 @@ def find_pictures(inputs: Sequence[str],
     return pictures
 
 
-def _expand(text: str,
-            leave_out: str | None) -> Iterator[tuple[Path, Path]]:
+def _expand(text: str, leave_out: str | None) -> Iterator[tuple[Path, Path]]:
     """Files that one input stands for, with their relative paths."""
     # A name that exists is meant literally, even with [ ] in it.
     names = [text] if os.path.exists(text) else sorted(
@@ -197,8 +195,8 @@ class DetectionJob:
         line = detections.to_dict()
         if self.draw:
             drawing = Path('images', f'{picture.drawing}.jpg')
-            drawn = draw_detections(image, detections.boxes,
-                                    detections.scores, self.drawing_side)
+            drawn = draw_detections(image, detections.boxes, detections.scores,
+                                    self.drawing_side)
             with atomic_write(self.out / drawing) as temporary:
                 drawn.save(temporary, quality=92)
             line['drawing'] = drawing.as_posix()

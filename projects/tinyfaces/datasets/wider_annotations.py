@@ -115,9 +115,8 @@ def _scan_names(path: str, lines: list[str],
     return names, [0] * len(names), [0] * len(names)
 
 
-def _scan_entries(
-        path: str,
-        lines: list[str]) -> tuple[list[str], list[int], list[int]]:
+def _scan_entries(path: str,
+                  lines: list[str]) -> tuple[list[str], list[int], list[int]]:
     """Find names, numbers of faces and the index of each first box line."""
     names: list[str] = []
     counts: list[int] = []
@@ -139,9 +138,8 @@ def _scan_entries(
         number += 1
         count = lines[number] if number < total else ''
         if not (count.isascii() and count.isdigit()):
-            raise _error(
-                path, lines, number, f'the number of faces of {line}',
-                'Add that line (0 if there are none).')
+            raise _error(path, lines, number, f'the number of faces of {line}',
+                         'Add that line (0 if there are none).')
         number += 1
         names.append(line)
         counts.append(int(count))
@@ -168,8 +166,7 @@ def _parse_rows(path: str, lines: list[str], counts: list[int],
                 starts: list[int]) -> np.ndarray:
     """Convert all box lines at once: float64 (N, 10)."""
     rows = list(
-        chain.from_iterable(
-            lines[at:at + n] for at, n in zip(starts, counts)))
+        chain.from_iterable(lines[at:at + n] for at, n in zip(starts, counts)))
     table = _to_table(rows)
     if table is not None and _valid_rows(table).all():
         return table
@@ -195,9 +192,9 @@ def _to_table(rows: list[str]) -> np.ndarray | None:
 def _valid_rows(table: np.ndarray) -> np.ndarray:
     """Which rows of (N, 10) are finite with attributes in their range."""
     values = table[:, 4:]
-    return np.isfinite(table).all(1) & (
-        (values >= 0) & (values <= _MAX_ATTRIBUTES)
-        & (values == np.floor(values))).all(1)
+    return np.isfinite(table).all(1) & ((values >= 0) &
+                                        (values <= _MAX_ATTRIBUTES)
+                                        & (values == np.floor(values))).all(1)
 
 
 def _check_rows(path: str, lines: list[str], start: int, count: int) -> None:

@@ -11,8 +11,7 @@ from mmdet.registry import DATASETS
 from mmengine.dist import is_main_process
 
 from .image_files import read_image_sizes, require_images
-from .wider_annotations import (ATTRIBUTES, WiderEntry,
-                                parse_wider_annotations)
+from .wider_annotations import ATTRIBUTES, WiderEntry, parse_wider_annotations
 
 _CHOICES = ('keep', 'ignore', 'drop')
 
@@ -145,8 +144,8 @@ class WiderFaceDataset(BaseDetDataset):
         min_size = config.get('min_size', 0)
         kept = [
             info for info in self.data_list
-            if (info['instances'] or not filter_empty) and
-            (not min_size or min(info['width'], info['height']) >= min_size)
+            if (info['instances'] or not filter_empty) and (
+                not min_size or min(info['width'], info['height']) >= min_size)
         ]
         if not any(info['instances'] for info in kept):
             raise ValueError(
@@ -200,8 +199,8 @@ class WiderFaceDataset(BaseDetDataset):
         ignore = np.zeros_like(drop)
         if self.min_size > 0:
             ignore |= (extent < self.min_size).any(axis=1)
-        for chosen, action in ((invalid, self.invalid),
-                               (degenerate, self.degenerate)):
+        for chosen, action in ((invalid, self.invalid), (degenerate,
+                                                         self.degenerate)):
             if action == 'drop':
                 drop |= chosen
             elif action == 'ignore':

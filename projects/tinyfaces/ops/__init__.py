@@ -14,8 +14,7 @@ import importlib
 import logging
 import sys
 
-from .focal_loss import (sigmoid_focal_loss_backward,
-                         sigmoid_focal_loss_forward)
+from .focal_loss import sigmoid_focal_loss_backward, sigmoid_focal_loss_forward
 from .nms import nms, torchvision_nms
 from .roi_align import roi_align_backward, roi_align_forward
 from .soft_nms import softnms

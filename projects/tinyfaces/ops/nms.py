@@ -101,7 +101,8 @@ def torchvision_nms(device_type: str) -> Optional[Callable[..., Tensor]]:
         return None
     except Exception as error:
         logger.warning('torchvision is not used for NMS on %s: %s: %s',
-                       device_type, type(error).__name__, error)
+                       device_type,
+                       type(error).__name__, error)
         return None
     return kernel
 

@@ -21,10 +21,10 @@ _STEP_SAMPLES, _STEP_VALUES = 1 << 19, 1 << 23
 
 @torch.no_grad()
 def roi_align_forward(input: Tensor, rois: Tensor, output: Tensor,
-                      argmax_y: Tensor, argmax_x: Tensor,
-                      aligned_height: int, aligned_width: int,
-                      spatial_scale: float, sampling_ratio: int,
-                      pool_mode: int, aligned: bool) -> None:
+                      argmax_y: Tensor, argmax_x: Tensor, aligned_height: int,
+                      aligned_width: int, spatial_scale: float,
+                      sampling_ratio: int, pool_mode: int,
+                      aligned: bool) -> None:
     """Pools each RoI into a grid of bins.
 
     Sums of half types are taken in float32. Samples lie where they lie in
@@ -64,9 +64,8 @@ def roi_align_forward(input: Tensor, rois: Tensor, output: Tensor,
     working = torch.promote_types(input.dtype, torch.float32)
     table = _to_rows(input.to(working))
     step = _STEP_SAMPLES if pool_mode == _AVG else _STEP_VALUES // channels
-    for group in group_rois(
-            rois, (aligned_height, aligned_width), spatial_scale,
-            sampling_ratio, aligned, step):
+    for group in group_rois(rois, (aligned_height, aligned_width),
+                            spatial_scale, sampling_ratio, aligned, step):
         shape = (len(group.rois), aligned_height, aligned_width, channels)
         if pool_mode == _AVG:
             index, weight = group.pixels(height, width)
@@ -108,16 +107,15 @@ def roi_align_backward(grad_output: Tensor, rois: Tensor, argmax_y: Tensor,
         grad_input += gradient.to(grad_input.dtype)
         return
     images, channels, height, width = grad_input.shape
-    table = grad_output.new_zeros(
-        (images * height * width, channels), dtype=working)
+    table = grad_output.new_zeros((images * height * width, channels),
+                                  dtype=working)
     for group in group_rois(rois, (aligned_height, aligned_width),
                             spatial_scale, sampling_ratio, aligned,
                             _STEP_SAMPLES):
         if group.samples_per_bin:
             bins = _to_rows(grad_output[group.rois].to(working))
             index, weight = group.pixels(height, width)
-            _add_transposed(table, bins / group.samples_per_bin, index,
-                            weight)
+            _add_transposed(table, bins / group.samples_per_bin, index, weight)
     gradient = table.view(images, height, width, channels)
     grad_input += gradient.permute(0, 3, 1, 2).to(grad_input.dtype)
 
@@ -152,8 +150,7 @@ def _weighted_sums(table: Tensor, index: Tensor, weight: Tensor) -> Tensor:
     """
     if index.shape[1] == 0:
         return table.new_zeros(len(index), table.shape[1])
-    return F.embedding_bag(
-        index, table, mode='sum', per_sample_weights=weight)
+    return F.embedding_bag(index, table, mode='sum', per_sample_weights=weight)
 
 
 def _add_transposed(table: Tensor, bins: Tensor, index: Tensor,
@@ -170,8 +167,11 @@ def _add_transposed(table: Tensor, bins: Tensor, index: Tensor,
     pixels, counts = pixels.unique_consecutive(return_counts=True)
     # Every pixel is there once, so that adding by index is safe.
     table[pixels] += F.embedding_bag(
-        order // index.shape[1], bins, counts.cumsum(0) - counts,
-        mode='sum', per_sample_weights=weight.flatten()[order])
+        order // index.shape[1],
+        bins,
+        counts.cumsum(0) - counts,
+        mode='sum',
+        per_sample_weights=weight.flatten()[order])
 
 
 def _maximum(table: Tensor, group: RoIGroup, height: int,
@@ -191,8 +191,8 @@ def _maximum(table: Tensor, group: RoIGroup, height: int,
     index, weight = group.pixels(height, width)
     values = _weighted_sums(table, index.view(-1, 4), weight.view(-1, 4))
     values = torch.where(values > floor, values, floor)
-    best, sample = values.view(
-        bins, group.samples_per_bin, table.shape[1]).max(1)
+    best, sample = values.view(bins, group.samples_per_bin,
+                               table.shape[1]).max(1)
     grid_w = group.x.shape[2]
     y = group.y[:, :, None].expand(-1, -1, group.x.shape[1], -1)
     x = group.x[:, None].expand(-1, group.y.shape[1], -1, -1)
@@ -213,8 +213,9 @@ def _maximum_gradient(grad_output: Tensor, rois: Tensor, argmax_y: Tensor,
     planes = rois[:, :1].long() * channels + torch.arange(
         channels, device=rois.device)
     per_roi = grad_output[0].numel()  # four pixels each, with an index
-    for part in torch.arange(len(rois), device=rois.device).split(
-            max(1, _STEP_VALUES // (16 * per_roi))):
+    for part in torch.arange(
+            len(rois),
+            device=rois.device).split(max(1, _STEP_VALUES // (16 * per_roi))):
         y, x = argmax_y[part].to(rois.dtype), argmax_x[part].to(rois.dtype)
         grads = grad_output[part].to(rois.dtype) * (y != -1)
         rows, row_weights = axis_corners(y, height)

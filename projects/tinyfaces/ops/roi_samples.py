@@ -47,10 +47,12 @@ class RoIGroup:
         columns, column_weights = axis_corners(self.x, width)
         rows = (rows + (self.images * height)[:, None, None, None]) * width
         # (G, bins_h, bins_w, grid_h, grid_w, 2, 2)
-        index = (rows[:, :, None, :, None, :, None] +
-                 columns[:, None, :, None, :, None, :])
-        weight = (row_weights[:, :, None, :, None, :, None] *
-                  column_weights[:, None, :, None, :, None, :])
+        index = (
+            rows[:, :, None, :, None, :, None] +
+            columns[:, None, :, None, :, None, :])
+        weight = (
+            row_weights[:, :, None, :, None, :, None] *
+            column_weights[:, None, :, None, :, None, :])
         shape = (index.shape[:3].numel(), index.shape[3:].numel())
         return index.reshape(shape), weight.reshape(shape)
 
@@ -99,9 +101,10 @@ def group_rois(rois: Tensor, bins: Tuple[int, int], spatial_scale: float,
     for grid, members in _grids(sizes, sampling_ratio).items():
         per_roi = bins[0] * bins[1] * grid[0] * grid[1]
         for part in members.split(max(1, max_samples // max(1, per_roi))):
-            y, x = (_axis_positions(starts[part, axis], sizes[part, axis],
-                                    bins[1 - axis], grid[1 - axis], rounding)
-                    for axis in (1, 0))
+            y, x = (
+                _axis_positions(starts[part, axis], sizes[part, axis],
+                                bins[1 - axis], grid[1 - axis], rounding)
+                for axis in (1, 0))
             yield RoIGroup(part, rois[part, 0].long(), y, x)
 
 

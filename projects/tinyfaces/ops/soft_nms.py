@@ -53,10 +53,9 @@ def softnms(boxes: Tensor, scores: Tensor, dets: Tensor, iou_threshold: float,
     working = torch.float32
     if boxes.dtype != torch.float32:
         working = torch.float64
-    taken, indices = _soft_nms(
-        boxes.detach().to('cpu', working).numpy(),
-        scores.detach().to('cpu', working).numpy(),
-        iou_threshold, sigma, min_score, method, offset)
+    taken, indices = _soft_nms(boxes.detach().to('cpu', working).numpy(),
+                               scores.detach().to('cpu', working).numpy(),
+                               iou_threshold, sigma, min_score, method, offset)
     dets[:len(indices)] = torch.from_numpy(taken).to(dets)
     return torch.from_numpy(indices).to(boxes.device)
 
@@ -71,8 +70,8 @@ def _soft_nms(boxes: np.ndarray, scores: np.ndarray, threshold: float,
     changes places with the first, a dropped one is overwritten by the last.
     """
     # The compiled op takes its parameters as float32.
-    threshold, sigma, min_score = np.array(
-        (threshold, sigma, min_score), boxes.dtype)
+    threshold, sigma, min_score = np.array((threshold, sigma, min_score),
+                                           boxes.dtype)
     offset = boxes.dtype.type(offset)
     x1, y1, x2, y2 = boxes.T
     areas = (x2 - x1 + offset) * (y2 - y1 + offset)

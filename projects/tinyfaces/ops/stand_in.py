@@ -3,8 +3,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Callable
 
-from .focal_loss import (sigmoid_focal_loss_backward,
-                         sigmoid_focal_loss_forward)
+from .focal_loss import sigmoid_focal_loss_backward, sigmoid_focal_loss_forward
 from .nms import nms
 from .roi_align import roi_align_backward, roi_align_forward
 from .soft_nms import softnms

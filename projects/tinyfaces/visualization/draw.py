@@ -56,9 +56,10 @@ def _draw_face(brush: ImageDraw.ImageDraw, box: np.ndarray, score: float,
         round(np.interp(score, [0, 0.5, 1], channel))
         for channel in _COLOURS.T)
     line = min(thickest, max(1, round(height / 20)))
-    brush.rectangle(
-        (round(x1) - line, round(y1) - line, round(x2) + line - 1,
-         round(y2) + line - 1), outline=colour, width=line)
+    brush.rectangle((round(x1) - line, round(y1) - line, round(x2) + line - 1,
+                     round(y2) + line - 1),
+                    outline=colour,
+                    width=line)
     if height < _LABEL_FROM:
         return
     font = ImageFont.load_default(size=min(max(height / 5, 10), 32))

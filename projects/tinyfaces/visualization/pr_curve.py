@@ -67,31 +67,42 @@ def plot_pr_curves(results: Mapping[str, 'WiderResult'],
     FigureCanvasAgg(figure)
     for column, setting in enumerate(sample.settings):
         left = _GAP + column * (_PANEL + _GAP)
-        axis = figure.add_axes((left / width, legend / height,
-                                _PANEL / width, _PANEL / height))
+        axis = figure.add_axes(
+            (left / width, legend / height, _PANEL / width, _PANEL / height))
         for number, (name, result) in enumerate(results.items()):
             curve = result.curves[setting, iou_thr]
             drawn = np.isfinite(curve.precision) & np.isfinite(curve.recall)
             axis.plot(
-                curve.recall[drawn], curve.precision[drawn],
+                curve.recall[drawn],
+                curve.precision[drawn],
                 color=_COLOURS[number % len(_COLOURS)],
                 linestyle=_STYLES[number // len(_COLOURS) % len(_STYLES)],
-                linewidth=1.8, label=f'{name}: {truncate_ap(curve.ap)}')
+                linewidth=1.8,
+                label=f'{name}: {truncate_ap(curve.ap)}')
         faces = sample.curves[setting, iou_thr].num_faces
-        axis.set_title(f'{setting.capitalize()} ({faces:,} faces)',
-                       fontsize=10.5)
-        axis.set(xlabel='Recall', ylabel='Precision', xlim=(0, 1),
-                 ylim=(0, 1.005))
+        axis.set_title(
+            f'{setting.capitalize()} ({faces:,} faces)', fontsize=10.5)
+        axis.set(
+            xlabel='Recall', ylabel='Precision', xlim=(0, 1), ylim=(0, 1.005))
         axis.set_xticks(np.linspace(0, 1, 6))
         axis.set_yticks(np.linspace(0, 1, 6))
         axis.grid(color='0.88')
         axis.set_axisbelow(True)
-        axis.legend(loc='upper center', bbox_to_anchor=(0.5, -0.13),
-                    frameon=False, fontsize=9)
+        axis.legend(
+            loc='upper center',
+            bbox_to_anchor=(0.5, -0.13),
+            frameon=False,
+            fontsize=9)
     arithmetic = 'MATLAB int32 IoU' if sample.matlab_int32 else 'true IoU'
-    figure.suptitle(f'WIDER FACE protocol, {sample.images}\n'
-                    f'{arithmetic} ≥ {iou_thr:g}; AP cut to three decimals',
-                    fontsize=11, y=1 - 0.1 / height)
+    figure.suptitle(
+        f'WIDER FACE protocol, {sample.images}\n'
+        f'{arithmetic} ≥ {iou_thr:g}; AP cut to three decimals',
+        fontsize=11,
+        y=1 - 0.1 / height)
     with atomic_write(path) as temporary:
-        figure.savefig(temporary, dpi=120, format='png',
-                       bbox_inches='tight', pad_inches=0.1)
+        figure.savefig(
+            temporary,
+            dpi=120,
+            format='png',
+            bbox_inches='tight',
+            pad_inches=0.1)

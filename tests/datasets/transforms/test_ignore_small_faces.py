@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import torch
 from mmdet.structures.bbox import HorizontalBoxes
+
 from tinyfaces.datasets.transforms import IgnoreSmallFaces
 
 BOXES = [[0, 0, 8, 8], [0, 0, 7.9, 20], [0, 0, 20, 7.9], [5, 5, 30, 30]]
@@ -10,8 +11,9 @@ BOXES = [[0, 0, 8, 8], [0, 0, 7.9, 20], [0, 0, 20, 7.9], [5, 5, 30, 30]]
 
 @pytest.mark.parametrize('as_array', [False, True])
 def test_limit(as_array):
-    boxes = np.array(BOXES, dtype=np.float32) if as_array else (
-        HorizontalBoxes(torch.tensor(BOXES)))
+    boxes = np.array(
+        BOXES, dtype=np.float32) if as_array else (HorizontalBoxes(
+            torch.tensor(BOXES)))
     results = IgnoreSmallFaces(8)(
         dict(gt_bboxes=boxes, gt_ignore_flags=np.array([0, 0, 0, 1], bool)))
     assert results['gt_ignore_flags'].tolist() == [False, True, True, True]

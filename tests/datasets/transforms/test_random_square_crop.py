@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmcv.transforms.utils import cache_random_params
 from mmdet.structures.bbox import HorizontalBoxes
+
 from tinyfaces.datasets.transforms import RandomSquareCrop
 
 
@@ -48,27 +49,28 @@ def test_geometry(height, width, faces, cut_faces, seed):
     short = min(height, width)
     assert max(1, int(.5 * short + .5)) <= side <= short
     top, left = out['img'][0, 0].astype(int)
-    np.testing.assert_array_equal(
-        out['img'][-1, -1], [top + side - 1, left + side - 1])
+    np.testing.assert_array_equal(out['img'][-1, -1],
+                                  [top + side - 1, left + side - 1])
 
     # Its faces, one by one.
     expected = []
     for label, (x1, y1, x2, y2) in enumerate(boxes):
-        inside = (left <= (x1 + x2) / 2 < left + side
-                  and top <= (y1 + y2) / 2 < top + side)
+        inside = (
+            left <= (x1 + x2) / 2 < left + side and top <=
+            (y1 + y2) / 2 < top + side)
         x1, x2 = (min(max(x - left, 0), side) for x in (x1, x2))
         y1, y2 = (min(max(y - top, 0), side) for y in (y1, y2))
         visible = x2 > x1 and y2 > y1
         if inside or (visible and cut_faces == 'ignore'):
-            expected.append(
-                (label, [x1, y1, x2, y2], ignored[label] or not inside))
+            expected.append((label, [x1, y1, x2, y2], ignored[label]
+                             or not inside))
     assert out['gt_bboxes_labels'].tolist() == [e[0] for e in expected]
     assert out['gt_bboxes'].tensor.tolist() == [e[1] for e in expected]
     assert out['gt_ignore_flags'].tolist() == [e[2] for e in expected]
 
     # The matrix takes the old corner to the new one.
-    np.testing.assert_array_equal(
-        out['homography_matrix'] @ [left, top, 1], [0, 0, 1])
+    np.testing.assert_array_equal(out['homography_matrix'] @ [left, top, 1],
+                                  [0, 0, 1])
 
 
 def test_patch_sizes_follow_the_paper():
@@ -108,7 +110,8 @@ def test_it_looks_for_a_face():
 def test_no_face_to_train_on(boxes, ignored):
     assert RandomSquareCrop()(sample(20, 20, boxes, ignored)) is None
     out = RandomSquareCrop(
-        ratios=[1.], allow_negative_crop=True)(sample(20, 20, boxes, ignored))
+        ratios=[1.], allow_negative_crop=True)(
+            sample(20, 20, boxes, ignored))
     assert out['img'].shape[:2] == (20, 20)
     assert out['gt_bboxes'].tensor.tolist() == boxes
     assert out['gt_ignore_flags'].tolist() == [bool(i) for i in ignored]
@@ -159,5 +162,5 @@ def test_bad_input():
     with pytest.raises(ValueError, match='max_tries'):
         RandomSquareCrop(max_tries=0)
     with pytest.raises(ValueError, match='cannot crop gt_masks'):
-        RandomSquareCrop()(dict(
-            sample(9, 9, [[0, 0, 9, 9]]), gt_masks=np.zeros((1, 9, 9))))
+        RandomSquareCrop()(
+            dict(sample(9, 9, [[0, 0, 9, 9]]), gt_masks=np.zeros((1, 9, 9))))

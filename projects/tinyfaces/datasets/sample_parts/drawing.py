@@ -49,8 +49,8 @@ def _tint(rng: np.random.Generator, picture: np.ndarray,
     cast = 1 + strength * rng.uniform(-1, 1, 3)
     gain = rng.uniform(0.6, 1.2)
     lift = rng.uniform(-0.1, 0.2)
-    return np.clip(picture * (cast * gain).astype(np.float32)
-                   + np.float32(lift), 0, 1)
+    return np.clip(
+        picture * (cast * gain).astype(np.float32) + np.float32(lift), 0, 1)
 
 
 def draw_background(rng: np.random.Generator, textures: list[np.ndarray],
@@ -66,6 +66,7 @@ def draw_background(rng: np.random.Generator, textures: list[np.ndarray],
     Returns:
         (height, width, 3) float32 in 0..1.
     """
+
     def photo() -> np.ndarray:
         texture = textures[rng.integers(len(textures))]
         return _tint(rng, _patch(rng, texture, width, height, (1, 3)), 0.35)
@@ -74,8 +75,8 @@ def draw_background(rng: np.random.Generator, textures: list[np.ndarray],
     kind = rng.random()
     if kind < 0.35:
         # Ground and sky: two textures with a soft edge between them.
-        edge = rng.uniform(0.3, 0.7) + rng.uniform(-0.2, 0.2) * np.linspace(
-            -1, 1, width)
+        edge = rng.uniform(
+            0.3, 0.7) + rng.uniform(-0.2, 0.2) * np.linspace(-1, 1, width)
         rows = np.linspace(0, 1, height)[:, None]
         mix = 1 / (1 + np.exp((rows - edge) * rng.uniform(20, 200)))
         mix = mix[..., None].astype(np.float32)
@@ -89,8 +90,12 @@ def draw_background(rng: np.random.Generator, textures: list[np.ndarray],
     return np.ascontiguousarray(canvas, np.float32)
 
 
-def _blob(canvas: np.ndarray, centre: np.ndarray, half: np.ndarray,
-          fill: np.ndarray, power: float, soft: float,
+def _blob(canvas: np.ndarray,
+          centre: np.ndarray,
+          half: np.ndarray,
+          fill: np.ndarray,
+          power: float,
+          soft: float,
           opacity: float = 1.0) -> None:
     """Blend a superellipse into a scene, in place.
 
@@ -106,8 +111,9 @@ def _blob(canvas: np.ndarray, centre: np.ndarray, half: np.ndarray,
     """
     corner = np.floor(centre - half - soft).astype(int)
     low = np.maximum(corner, 0)
-    high = np.minimum(np.ceil(centre + half + soft).astype(int) + 1,
-                      [canvas.shape[1], canvas.shape[0]])
+    high = np.minimum(
+        np.ceil(centre + half + soft).astype(int) + 1,
+        [canvas.shape[1], canvas.shape[0]])
     if (high <= low).any():
         return
     x = np.abs(np.arange(low[0], high[0]) + 0.5 - centre[0]) / half[0]
@@ -141,8 +147,9 @@ def draw_clutter(rng: np.random.Generator, canvas: np.ndarray,
         if kind < 0.25:
             ends = rng.uniform(0, 1, (2, 2)) * [width, height]
             (x1, y1), (x2, y2) = ends.astype(int).tolist()
-            cv2.line(canvas, (x1, y1), (x2, y2), _colour(rng).tolist(),
-                     int(rng.integers(1, 7)), cv2.LINE_AA)
+            cv2.line(canvas, (x1, y1), (x2, y2),
+                     _colour(rng).tolist(), int(rng.integers(1, 7)),
+                     cv2.LINE_AA)
         elif kind < 0.55:
             texture = textures[rng.integers(len(textures))]
             w, h = (2 * half).astype(int) + 2
@@ -168,8 +175,8 @@ def draw_body(rng: np.random.Generator, canvas: np.ndarray, face: np.ndarray,
         textures: Pictures to make clothes from.
     """
     width, height = face[2:] - face[:2]
-    half = np.array([width * rng.uniform(0.85, 1.3),
-                     height * rng.uniform(0.9, 1.6)])
+    half = np.array(
+        [width * rng.uniform(0.85, 1.3), height * rng.uniform(0.9, 1.6)])
     centre = np.array([(face[0] + face[2]) / 2, face[3] + half[1]])
     soft = max(1.0, 0.03 * height)
     kind = rng.random()

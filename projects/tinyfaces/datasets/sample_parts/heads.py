@@ -66,8 +66,8 @@ def _cut(portrait: Portrait, oval: bool) -> Cut:
     alpha = np.zeros((height, width), np.float32)
     if oval:
         x, y, a, b = portrait.oval
-        cv2.ellipse(alpha, (x, y), (round(a - feather), round(b - feather)),
-                    0, 0, 360, 1.0, -1)
+        cv2.ellipse(alpha, (x, y), (round(a - feather), round(b - feather)), 0,
+                    0, 360, 1.0, -1)
     else:
         cv2.fillPoly(alpha, [np.array(portrait.outline, np.int32)], 1.0)
         reach = 2 * round(feather / 2) + 1
@@ -83,13 +83,13 @@ def _cut(portrait: Portrait, oval: bool) -> Cut:
     levels = [(rgb, alpha)]
     for _ in range(HALVINGS):
         rgb, alpha = (
-            cv2.resize(plane, (plane.shape[1] // 2, plane.shape[0] // 2),
-                       interpolation=cv2.INTER_AREA)
-            for plane in levels[-1])
+            cv2.resize(
+                plane, (plane.shape[1] // 2, plane.shape[0] // 2),
+                interpolation=cv2.INTER_AREA) for plane in levels[-1])
         levels.append((rgb, alpha))
     origin = np.array([x1, y1], float)
-    return Cut(portrait, tuple(levels),
-               (face[:2] + face[2:]) / 2 - origin, (face[2:] - face[:2]) / 2)
+    return Cut(portrait, tuple(levels), (face[:2] + face[2:]) / 2 - origin,
+               (face[2:] - face[:2]) / 2)
 
 
 def ellipse_extent(matrix: np.ndarray, half: np.ndarray) -> np.ndarray:
@@ -132,7 +132,8 @@ def random_pose(rng: np.random.Generator, cut: Cut, height: int,
     corners = np.array([[0, 0], [columns, 0], [0, rows], [columns, rows]])
     corners = corners @ matrix.T + shift
     return Pose(matrix, shift, np.concatenate([corner, corner + 2 * half]),
-                np.concatenate([corners.min(axis=0), corners.max(axis=0)]))
+                np.concatenate([corners.min(axis=0),
+                                corners.max(axis=0)]))
 
 
 def level_for(cut: Cut, pose: Pose) -> int:
@@ -141,8 +142,12 @@ def level_for(cut: Cut, pose: Pose) -> int:
     return int(np.clip(np.floor(-np.log2(scale)), 0, len(cut.levels) - 1))
 
 
-def paste(canvas: np.ndarray, rgb: np.ndarray, alpha: np.ndarray, level: int,
-          pose: Pose, blur: float = 0.0) -> None:
+def paste(canvas: np.ndarray,
+          rgb: np.ndarray,
+          alpha: np.ndarray,
+          level: int,
+          pose: Pose,
+          blur: float = 0.0) -> None:
     """Blend a picture with a soft mask into a scene, in place.
 
     Args:
@@ -155,8 +160,9 @@ def paste(canvas: np.ndarray, rgb: np.ndarray, alpha: np.ndarray, level: int,
     """
     margin = 1 + int(np.ceil(3 * blur))
     low = np.maximum(np.floor(pose.extent[:2]).astype(int) - margin, 0)
-    high = np.minimum(np.ceil(pose.extent[2:]).astype(int) + margin,
-                      [canvas.shape[1], canvas.shape[0]])
+    high = np.minimum(
+        np.ceil(pose.extent[2:]).astype(int) + margin,
+        [canvas.shape[1], canvas.shape[0]])
     if (high <= low).any():
         return
     step = 2.0**level
@@ -165,8 +171,10 @@ def paste(canvas: np.ndarray, rgb: np.ndarray, alpha: np.ndarray, level: int,
     shift = pose.shift - low + matrix @ [0.5, 0.5] - 0.5
     layer = cv2.warpAffine(
         np.dstack([rgb * alpha[..., None], alpha]),
-        np.column_stack([matrix, shift]), tuple(int(n) for n in high - low),
-        flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        np.column_stack([matrix, shift]),
+        tuple(int(n) for n in high - low),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT)
     if blur > 0:
         layer = cv2.GaussianBlur(layer, (0, 0), blur)
     region = canvas[low[1]:high[1], low[0]:high[0]]

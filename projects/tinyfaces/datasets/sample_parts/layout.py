@@ -80,8 +80,8 @@ def write_ground_truth(root: Path, entries: list[Entry]) -> None:
               for event in events]
 
     def nest(value) -> np.ndarray:
-        return _cells([_cells([value(entry) for entry in group])
-                       for group in groups])
+        return _cells(
+            [_cells([value(entry) for entry in group]) for group in groups])
 
     content = {
         'event_list': _cells(events),
@@ -96,15 +96,16 @@ def write_ground_truth(root: Path, entries: list[Entry]) -> None:
     _write_mat(folder / 'wider_face_val.mat', content)
     for setting, least in SETTINGS.items():
         kept = nest(lambda entry: _keep(entry, least))
-        _write_mat(folder / f'wider_{setting}_val.mat',
-                   {**content, 'gt_list': kept})
+        _write_mat(folder / f'wider_{setting}_val.mat', {
+            **content, 'gt_list': kept
+        })
 
 
 def _keep(entry: Entry, least: int) -> np.ndarray:
     """(k, 1) 1-based indices of the boxes taller than ``least``."""
     kept = np.flatnonzero(entry.boxes[:, 3] > least) + 1
-    return kept[:, None].astype(np.uint16 if kept.max(initial=0) > 255
-                                else np.uint8)
+    return kept[:, None].astype(
+        np.uint16 if kept.max(initial=0) > 255 else np.uint8)
 
 
 def _cells(items: list) -> np.ndarray:

@@ -10,8 +10,8 @@ from .sources import BACKGROUNDS, load
 
 MIN_HEIGHT, SMALL, MAX_HEIGHT = 8, 32, 300
 MAX_FACES = 12
-_SIZES = ((640, 480), (480, 640), (720, 540), (560, 560), (768, 512),
-          (540, 720))
+_SIZES = ((640, 480), (480, 640), (720, 540), (560, 560), (768, 512), (540,
+                                                                       720))
 
 
 @dataclass
@@ -41,8 +41,8 @@ class _Plan:
 
     def fits(self, pose: Pose) -> bool:
         """The face lies in the picture, and no head covers a face."""
-        inside = (pose.face[:2] >= 0).all() and (
-            np.round(pose.face[2:]) <= self.size).all()
+        inside = (pose.face[:2] >= 0).all() and (np.round(pose.face[2:])
+                                                 <= self.size).all()
         return bool(inside) and not any(
             _overlap(pose.extent, face) for face in self.faces) and not any(
                 _overlap(pose.face, extent) for extent in self.extents)
@@ -79,8 +79,8 @@ def random_heights(rng: np.random.Generator, count: int) -> np.ndarray:
     return np.sort(heights)[::-1]
 
 
-def compose(rng: np.random.Generator, split: str,
-            faces: tuple[int, int]) -> Scene:
+def compose(rng: np.random.Generator, split: str, faces: tuple[int,
+                                                               int]) -> Scene:
     """Make one scene.
 
     Args:
@@ -152,8 +152,8 @@ def _face(rng: np.random.Generator, canvas: np.ndarray, cut: Cut,
     # Light from one side.
     rows, columns = alpha.shape
     across, down = rng.uniform(-0.25, 0.25, 2)
-    light = (1 + across * np.linspace(-1, 1, columns)[None]
-             + down * np.linspace(-1, 1, rows)[:, None])
+    light = (1 + across * np.linspace(-1, 1, columns)[None] +
+             down * np.linspace(-1, 1, rows)[:, None])
     lit = np.power(rgb, np.float32(gamma))
     lit *= (light[..., None] * gain * cast).astype(np.float32)
     height = pose.face[3] - pose.face[1]
@@ -176,8 +176,9 @@ def _camera(rng: np.random.Generator, canvas: np.ndarray,
         # A weighted sum, not a matrix product: BLAS libraries differ
         # in the last bit.
         red, green, blue = np.moveaxis(image, 2, 0)
-        grey = (np.float32(0.299) * red + np.float32(0.587) * green
-                + np.float32(0.114) * blue)
+        grey = (
+            np.float32(0.299) * red + np.float32(0.587) * green +
+            np.float32(0.114) * blue)
         image = np.repeat(grey[..., None], 3, axis=2)
     if blur > 0:
         image = cv2.GaussianBlur(image, (0, 0), blur)

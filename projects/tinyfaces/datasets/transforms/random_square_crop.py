@@ -167,8 +167,7 @@ class RandomSquareCrop(BaseTransform):
                 f'max_tries={self.max_tries})')
 
 
-def _inside(centres: np.ndarray, left: int, top: int,
-            side: int) -> np.ndarray:
+def _inside(centres: np.ndarray, left: int, top: int, side: int) -> np.ndarray:
     """Which centres (n, 2) lie in the patch, right and lower edge excluded."""
     offsets = centres - (left, top)
     return ((offsets >= 0) & (offsets < side)).all(axis=1)

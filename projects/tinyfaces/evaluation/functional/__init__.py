@@ -4,8 +4,7 @@ from .wider import (COCO_IOU_THRS, average_precision, evaluate_wider,
 from .wider_gt import SETTINGS, WiderGroundTruth, load_wider_gt
 from .wider_io import read_wider_predictions, write_wider_predictions
 from .wider_lists import load_wider_annotations, read_image_list
-from .wider_report import (format_table, result_to_dict, write_json,
-                           write_mat)
+from .wider_report import format_table, result_to_dict, write_json, write_mat
 from .wider_result import PRCurve, WiderResult
 
 __all__ = [

@@ -26,12 +26,13 @@ _SMALLEST_MAX = float(np.finfo(np.float32).tiny)
 _LARGEST_MIN = float(np.finfo(np.float32).max)
 
 
-def evaluate_wider(predictions: Mapping[str, np.ndarray],
-                   ground_truth: WiderGroundTruth,
-                   settings: Sequence[str] | None = None,
-                   iou_thrs: Sequence[float] = (0.5, ),
-                   matlab_int32: bool = False,
-                   fp_recalls: Iterable[float] = ()) -> WiderResult:
+def evaluate_wider(
+    predictions: Mapping[str, np.ndarray],
+    ground_truth: WiderGroundTruth,
+    settings: Sequence[str] | None = None,
+    iou_thrs: Sequence[float] = (0.5, ),
+    matlab_int32: bool = False,
+    fp_recalls: Iterable[float] = ()) -> WiderResult:
     """Score one prediction set.
 
     Args:
@@ -72,8 +73,9 @@ def evaluate_wider(predictions: Mapping[str, np.ndarray],
     first = _first_threshold(matched.scores, matched.low, matched.high)
     curves = {}
     for iou_thr in iou_thrs:
-        curves.update(_curves(matched, first, ground_truth, settings,
-                              iou_thr, fp_recalls))
+        curves.update(
+            _curves(matched, first, ground_truth, settings, iou_thr,
+                    fp_recalls))
     warnings = []
     if matched.low == matched.high:
         warnings.append(
@@ -83,19 +85,23 @@ def evaluate_wider(predictions: Mapping[str, np.ndarray],
         warnings.append(f'{ground_truth.describe()}: not comparable with '
                         'published numbers')
     return WiderResult(
-        curves, settings, iou_thrs, matlab_int32,
-        images=ground_truth.describe(), is_subset=ground_truth.is_subset,
+        curves,
+        settings,
+        iou_thrs,
+        matlab_int32,
+        images=ground_truth.describe(),
+        is_subset=ground_truth.is_subset,
         num_images=len(ground_truth.keys),
         num_detections=matched.num_detections,
         missing=tuple(k for k in ground_truth.keys if k not in predictions),
-        num_unknown=len(predictions) - known, warnings=tuple(warnings))
+        num_unknown=len(predictions) - known,
+        warnings=tuple(warnings))
 
 
-def evaluate_wider_groups(
-        groups: Mapping[str, Mapping[str, np.ndarray]],
-        ground_truth: WiderGroundTruth,
-        settings: Sequence[str] = ('all', ),
-        **kwargs) -> dict[str, WiderResult]:
+def evaluate_wider_groups(groups: Mapping[str, Mapping[str, np.ndarray]],
+                          ground_truth: WiderGroundTruth,
+                          settings: Sequence[str] = ('all', ),
+                          **kwargs) -> dict[str, WiderResult]:
     """Score each sub-detector's own detections, e.g. AP @16 ... @128.
 
     Group Sampling, section 6.1: the detections of one anchor scale alone are
@@ -112,8 +118,10 @@ def evaluate_wider_groups(
     Returns:
         dict[str, WiderResult]: One result per group.
     """
-    return {name: evaluate_wider(predictions, ground_truth, settings, **kwargs)
-            for name, predictions in groups.items()}
+    return {
+        name: evaluate_wider(predictions, ground_truth, settings, **kwargs)
+        for name, predictions in groups.items()
+    }
 
 
 def average_precision(recall: np.ndarray, precision: np.ndarray) -> float:
@@ -154,14 +162,15 @@ def _match(predictions: Mapping[str, np.ndarray], truth: WiderGroundTruth,
            matlab_int32: bool) -> _Matched:
     """Compare every detection with its best box, once for all settings."""
     offsets = truth.offsets
-    room = sum(len(predictions[key]) for at, key in enumerate(truth.keys)
-               if key in predictions and offsets[at] < offsets[at + 1])
+    room = sum(
+        len(predictions[key]) for at, key in enumerate(truth.keys)
+        if key in predictions and offsets[at] < offsets[at + 1])
     scores, overlap = np.empty(room), np.empty(room)
     best = np.empty(room, np.int32)
     low, high, end, num_detections = _LARGEST_MIN, _SMALLEST_MAX, 0, 0
     # A second of work shows nothing; a long one shows a bar.
-    for at, key in enumerate(tqdm(truth.keys, 'matching', delay=2,
-                                  leave=False, disable=None)):
+    for at, key in enumerate(
+            tqdm(truth.keys, 'matching', delay=2, leave=False, disable=None)):
         if key not in predictions or not len(predictions[key]):
             continue
         found = _check_array(key, predictions[key])
@@ -196,8 +205,7 @@ def _first_threshold(scores: np.ndarray, low: float,
 
 def _curves(matched: _Matched, first: np.ndarray, truth: WiderGroundTruth,
             settings: Sequence[str], iou_thr: float,
-            fp_recalls: Sequence[float]
-            ) -> dict[tuple[str, float], PRCurve]:
+            fp_recalls: Sequence[float]) -> dict[tuple[str, float], PRCurve]:
     """The curves of all settings at one IoU threshold."""
     hits = np.flatnonzero(matched.overlap >= iou_thr)
     boxes = matched.best[hits]
@@ -218,8 +226,7 @@ def _curves(matched: _Matched, first: np.ndarray, truth: WiderGroundTruth,
             precision = recalled / proposals
             recall = recalled / np.float64(num_faces)
         curves[setting, iou_thr] = PRCurve(
-            precision, recall, average_precision(recall, precision),
-            num_faces,
+            precision, recall, average_precision(recall, precision), num_faces,
             _fp_at_recall(matched.scores, right, neither, num_faces,
                           fp_recalls))
     return curves
@@ -244,9 +251,9 @@ def _fp_at_recall(scores: np.ndarray, right: np.ndarray, neither: np.ndarray,
             continue
         score = ranked[needed - 1]
         counts[recall] = int(
-            np.count_nonzero(scores >= score)
-            - np.count_nonzero(scores[neither] >= score)
-            - np.count_nonzero(ranked >= score))
+            np.count_nonzero(scores >= score) -
+            np.count_nonzero(scores[neither] >= score) -
+            np.count_nonzero(ranked >= score))
     return counts
 
 

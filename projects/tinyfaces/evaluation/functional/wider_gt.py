@@ -88,7 +88,10 @@ class WiderGroundTruth:
             keys=tuple(k for k in self.keys if k in wanted),
             boxes=self.boxes[boxes],
             offsets=np.concatenate([[0], np.cumsum(sizes[chosen])]),
-            keep={name: flag[boxes] for name, flag in self.keep.items()},
+            keep={
+                name: flag[boxes]
+                for name, flag in self.keep.items()
+            },
             total_images=self.total_images)
 
 
@@ -116,9 +119,9 @@ def load_wider_gt(gt_dir: str | os.PathLike,
     path = gt_dir / 'wider_face_val.mat'
     content = _load_mat(path, ('event_list', 'file_list', 'face_bbx_list'))
     keys, arrays = [], []
-    for event, files, faces in zip(
-            content['event_list'].ravel(), content['file_list'].ravel(),
-            content['face_bbx_list'].ravel()):
+    for event, files, faces in zip(content['event_list'].ravel(),
+                                   content['file_list'].ravel(),
+                                   content['face_bbx_list'].ravel()):
         folder = str(event.item())
         keys.extend(f'{folder}/{name.item()}' for name in files.ravel())
         arrays.extend(faces.ravel())
@@ -129,15 +132,16 @@ def load_wider_gt(gt_dir: str | os.PathLike,
     sizes = np.array([len(a) if a.size else 0 for a in arrays], np.int64)
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     filled = [a for a in arrays if a.size]
-    boxes = (np.concatenate(filled).astype(np.float64)
-             if filled else np.zeros((0, 4)))
+    boxes = (
+        np.concatenate(filled).astype(np.float64) if filled else np.zeros(
+            (0, 4)))
     keep = {}
     for setting in settings:
         if setting == 'all':
             keep[setting] = np.ones(len(boxes), bool)
         else:
-            keep[setting] = _load_keep(
-                gt_dir / f'wider_{setting}_val.mat', offsets)
+            keep[setting] = _load_keep(gt_dir / f'wider_{setting}_val.mat',
+                                       offsets)
     whole = WiderGroundTruth(tuple(keys), boxes, offsets, keep, len(keys))
     return whole if images is None else whole.subset(images)
 
@@ -156,20 +160,21 @@ def check_settings(settings: Sequence[str]) -> None:
 def _load_keep(path: Path, offsets: np.ndarray) -> np.ndarray:
     """(G,) bool from the 1-based lists of one setting."""
     content = _load_mat(path, ('gt_list', ))
-    lists = [item for event in content['gt_list'].ravel()
-             for item in event.ravel()]
+    lists = [
+        item for event in content['gt_list'].ravel() for item in event.ravel()
+    ]
     if len(lists) != len(offsets) - 1:
         raise ValueError(
             f'{path}: lists {len(lists)} images, wider_face_val.mat '
             f'{len(offsets) - 1}; the files do not belong together')
     # uint8 or uint16 in the files: minus one would wrap around.
     sizes = [item.size for item in lists]
-    indices = np.concatenate(
-        [item.ravel() for item in lists] or [np.zeros(0)]).astype(np.int64)
+    indices = np.concatenate([item.ravel() for item in lists]
+                             or [np.zeros(0)]).astype(np.int64)
     indices -= 1
     starts = np.repeat(offsets[:-1], sizes)
-    if (indices < 0).any() or (
-            indices >= np.repeat(np.diff(offsets), sizes)).any():
+    if (indices < 0).any() or (indices >= np.repeat(np.diff(offsets),
+                                                    sizes)).any():
         raise ValueError(f'{path}: counts a box that wider_face_val.mat does '
                          'not have; the files do not belong together')
     keep = np.zeros(offsets[-1], bool)

@@ -62,8 +62,8 @@ def read_wider_predictions(path: str | os.PathLike) -> dict[str, np.ndarray]:
     size = 0
     with _opened(path) as (names, read):
         keys = _keys(path, names)
-        for name, key in tqdm(keys.items(), 'reading', delay=2, leave=False,
-                              disable=None):
+        for name, key in tqdm(
+                keys.items(), 'reading', delay=2, leave=False, disable=None):
             where = f'{path}/{name}'
             try:
                 text = read(name)
@@ -95,8 +95,8 @@ def write_wider_predictions(predictions: Mapping[str, np.ndarray],
             prediction files: it would be lost.
     """
     path = Path(path)
-    bar = tqdm(predictions.items(), 'writing', delay=2, leave=False,
-               disable=None)
+    bar = tqdm(
+        predictions.items(), 'writing', delay=2, leave=False, disable=None)
     if path.suffix == '.zip':
         with atomic_write(path) as temporary, zipfile.ZipFile(
                 temporary, 'w', zipfile.ZIP_DEFLATED) as archive:
@@ -119,17 +119,16 @@ def write_wider_predictions(predictions: Mapping[str, np.ndarray],
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[
-        tuple[list[str], Callable[[str], bytes]]]:
+def _opened(path: Path) -> Iterator[tuple[list[str], Callable[[str], bytes]]]:
     """Names of all files in a folder or zip, and what reads one of them."""
     if path.is_dir():
         # A path string is several times as fast to open as a Path.
         folder = str(path)
         yield ([
-            os.path.relpath(os.path.join(root, file), folder).replace(
-                os.sep, '/')
-            for root, _, files in os.walk(folder) for file in files],
-            lambda name: _read_bytes(os.path.join(folder, name)))
+            os.path.relpath(os.path.join(root, file),
+                            folder).replace(os.sep, '/')
+            for root, _, files in os.walk(folder) for file in files
+        ], lambda name: _read_bytes(os.path.join(folder, name)))
     elif path.is_file():
         try:
             archive = zipfile.ZipFile(path)
@@ -159,13 +158,15 @@ def _keys(path: Path, names: Sequence[str]) -> dict[str, str]:
     depths = {len(parts) for parts in files.values()}
     tops = {parts[0] for parts in files.values()}
     if depths != {2} and not (depths == {3} and len(tops) == 1):
-        odd = next((name for name, parts in files.items()
-                    if len(parts) != 2), 'no .txt file at all')
+        odd = next((name for name, parts in files.items() if len(parts) != 2),
+                   'no .txt file at all')
         raise ValueError(
             f'{path}: expected <event>/<image>.txt, with at most one folder '
             f'around all events; found {odd}')
-    return {name: f'{parts[-2]}/{parts[-1][:-len(".txt")]}'
-            for name, parts in files.items()}
+    return {
+        name: f'{parts[-2]}/{parts[-1][:-len(".txt")]}'
+        for name, parts in files.items()
+    }
 
 
 def _split(key: str, where: str, text: bytes) -> _File:
@@ -190,8 +191,10 @@ def _parse(files: Sequence[_File]) -> dict[str, np.ndarray]:
     if rows is None:
         return {file.key: _parse_slow(file) for file in files}
     ends = np.cumsum([file.count for file in files])
-    return {file.key: rows[end - file.count:end]
-            for file, end in zip(files, ends)}
+    return {
+        file.key: rows[end - file.count:end]
+        for file, end in zip(files, ends)
+    }
 
 
 def _parse_fast(files: Sequence[_File]) -> np.ndarray | None:

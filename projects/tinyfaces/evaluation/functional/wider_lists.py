@@ -11,8 +11,8 @@ _IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png')
 
 
 def load_wider_annotations(
-        path: str | os.PathLike,
-        settings: Sequence[str] = ('all', )) -> WiderGroundTruth:
+    path: str | os.PathLike, settings: Sequence[str] = ('all', )
+) -> WiderGroundTruth:
     """Read ``wider_face_*_bbx_gt.txt`` as ground truth of setting ``all``.
 
     For a split whose ``.mat`` files do not exist. Every listed box counts,

@@ -31,8 +31,9 @@ def iou_matrix(detections: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     height += 1
     np.maximum(height, 0, out=height)
     inter *= height
-    union = np.add((dx2 - dx1 + 1) * (dy2 - dy1 + 1),
-                   (gx2 - gx1 + 1) * (gy2 - gy1 + 1), out=height)
+    union = np.add(
+        (dx2 - dx1 + 1) * (dy2 - dy1 + 1), (gx2 - gx1 + 1) * (gy2 - gy1 + 1),
+        out=height)
     union -= inter
     # Below 1 only where a degenerate box overlaps nothing: 0 / .5 = 0.
     np.maximum(union, 0.5, out=union)
@@ -40,8 +41,7 @@ def iou_matrix(detections: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     return inter
 
 
-def int32_iou_matrix(detections: np.ndarray,
-                     boxes: np.ndarray) -> np.ndarray:
+def int32_iou_matrix(detections: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """What ``boxoverlap.m`` computes when the boxes are MATLAB int32.
 
     An operation between int32 and double gives int32: rounded half away from
@@ -68,8 +68,9 @@ def int32_iou_matrix(detections: np.ndarray,
     inter = _saturate(width * height)
     # The area of the detection is double times double: not rounded.
     det_area = (dx2 - dx1 + 1) * (dy2 - dy1 + 1)
-    box_area = _saturate(_saturate(_saturate(gx2 - gx) + 1)
-                         * _saturate(_saturate(gy2 - gy) + 1))
+    box_area = _saturate(
+        _saturate(_saturate(gx2 - gx) + 1) *
+        _saturate(_saturate(gy2 - gy) + 1))
     union = _saturate(to_int32(det_area + box_area) - inter)
     # Division by zero saturates. Only empty intersections give 0 / 0.
     inter[empty], union[empty] = 0, 1
@@ -91,7 +92,8 @@ def _saturate(whole: np.ndarray) -> np.ndarray:
     return np.clip(whole, _INT32.min, _INT32.max, out=whole)
 
 
-def best_boxes(detections: np.ndarray, boxes: np.ndarray,
+def best_boxes(detections: np.ndarray,
+               boxes: np.ndarray,
                matlab_int32: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Index and IoU of each detection's best box, the first one on ties.
 

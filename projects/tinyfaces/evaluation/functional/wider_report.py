@@ -12,7 +12,6 @@ import numpy as np
 import scipy.io
 
 from tinyfaces.utils.files import atomic_write
-
 from .wider import COCO_IOU_THRS
 from .wider_result import WiderResult
 
@@ -32,12 +31,13 @@ def format_table(results: Mapping[str, WiderResult]) -> str:
     """
     sample = next(iter(results.values()))
     width = max([len('detector'), *map(len, results)])
-    faces = ', '.join(
-        f'{s} {sample.curves[s, sample.iou_thrs[0]].num_faces:,}'
-        for s in sample.settings)
+    faces = ', '.join(f'{s} {sample.curves[s, sample.iou_thrs[0]].num_faces:,}'
+                      for s in sample.settings)
     head = ''.join(f'{s:>9}' for s in sample.settings)
-    lines = [sample.protocol(), f'faces: {faces}', '',
-             f'{"AP by detector":{width}}  {"IoU":>8}{head}']
+    lines = [
+        sample.protocol(), f'faces: {faces}', '',
+        f'{"AP by detector":{width}}  {"IoU":>8}{head}'
+    ]
     for name, result in results.items():
         for thr in result.iou_thrs:
             values = ''.join(f'{result.ap(s, thr):9.5f}'
@@ -49,9 +49,11 @@ def format_table(results: Mapping[str, WiderResult]) -> str:
             lines.append(f'{name:{width}}  {".5:.95":>8}{values}')
     lines += _false_positives(results, width)
     for name, result in results.items():
-        lines += ['', f'{name}: {result.num_detections:,} detections, '
-                  f'{result.num_images - len(result.missing):,} of '
-                  f'{result.num_images:,} images have predictions']
+        lines += [
+            '', f'{name}: {result.num_detections:,} detections, '
+            f'{result.num_images - len(result.missing):,} of '
+            f'{result.num_images:,} images have predictions'
+        ]
         lines += _remarks(result)
     return '\n'.join(lines)
 
@@ -60,24 +62,36 @@ def result_to_dict(result: WiderResult) -> dict:
     """Everything but the curves, ready for JSON (NaN becomes None)."""
     settings = {}
     for setting in result.settings:
-        curves = {f'{thr:g}': result.curves[setting, thr]
-                  for thr in result.iou_thrs}
+        curves = {
+            f'{thr:g}': result.curves[setting, thr]
+            for thr in result.iou_thrs
+        }
         entry = dict(
             num_faces=next(iter(curves.values())).num_faces,
-            ap={thr: _number(curve.ap) for thr, curve in curves.items()})
+            ap={
+                thr: _number(curve.ap)
+                for thr, curve in curves.items()
+            })
         if result.iou_thrs == COCO_IOU_THRS:
             entry['ap_50_95'] = _number(result.mean_ap(setting))
         if next(iter(curves.values())).fp_at_recall:
             entry['fp_at_recall'] = {
-                thr: {f'{recall:g}': count
-                      for recall, count in curve.fp_at_recall.items()}
-                for thr, curve in curves.items()}
+                thr: {
+                    f'{recall:g}': count
+                    for recall, count in curve.fp_at_recall.items()
+                }
+                for thr, curve in curves.items()
+            }
         settings[setting] = entry
     return dict(
-        protocol=result.protocol(), images=result.images,
-        is_subset=result.is_subset, num_images=result.num_images,
-        num_detections=result.num_detections, settings=settings,
-        missing=list(result.missing), num_unknown=result.num_unknown,
+        protocol=result.protocol(),
+        images=result.images,
+        is_subset=result.is_subset,
+        num_images=result.num_images,
+        num_detections=result.num_detections,
+        settings=settings,
+        missing=list(result.missing),
+        num_unknown=result.num_unknown,
         warnings=list(result.warnings))
 
 
@@ -95,14 +109,22 @@ def write_json(path: str | os.PathLike,
     """
     content = dict(
         **facts,
-        detectors={k: result_to_dict(v) for k, v in detectors.items()},
-        groups={k: result_to_dict(v) for k, v in (groups or {}).items()})
+        detectors={
+            k: result_to_dict(v)
+            for k, v in detectors.items()
+        },
+        groups={
+            k: result_to_dict(v)
+            for k, v in (groups or {}).items()
+        })
     with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + '\n',
-                             encoding='utf-8')
+        temporary.write_text(
+            json.dumps(content, indent=2) + '\n', encoding='utf-8')
 
 
-def write_mat(folder: str | os.PathLike, name: str, result: WiderResult,
+def write_mat(folder: str | os.PathLike,
+              name: str,
+              result: WiderResult,
               iou_thr: float = 0.5) -> list[Path]:
     """Write one curve per setting in the form of the official toolbox.
 
@@ -129,9 +151,11 @@ def write_mat(folder: str | os.PathLike, name: str, result: WiderResult,
         curve = result.curves[setting, iou_thr]
         path = Path(folder) / f'wider_pr_info_{name}_{setting}_val.mat'
         with atomic_write(path) as temporary:
-            scipy.io.savemat(temporary, dict(
-                pr_cruve=np.stack([curve.precision, curve.recall], axis=1),
-                legend_name=name))
+            scipy.io.savemat(
+                temporary,
+                dict(
+                    pr_cruve=np.stack([curve.precision, curve.recall], axis=1),
+                    legend_name=name))
         paths.append(path)
     return paths
 

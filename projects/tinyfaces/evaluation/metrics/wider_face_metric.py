@@ -7,7 +7,6 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
 from tinyfaces.visualization.pr_curve import plot_pr_curves
-
 from ..functional import (COCO_IOU_THRS, WiderGroundTruth, WiderResult,
                           evaluate_wider, evaluate_wider_groups, format_table,
                           load_wider_annotations, load_wider_gt, write_json,
@@ -88,7 +87,8 @@ class WiderFaceMetric(BaseMetric):
         self.settings = tuple(settings)
         self.iou_thrs = COCO_IOU_THRS if iou_thrs == 'coco' else iou_thrs
         self.options = dict(
-            iou_thrs=tuple(self.iou_thrs), matlab_int32=matlab_int32,
+            iou_thrs=tuple(self.iou_thrs),
+            matlab_int32=matlab_int32,
             fp_recalls=tuple(fp_at_recall))
         self.outfile_prefix = outfile_prefix
         self.suffix = '' if as_folder else '.zip'
@@ -103,8 +103,8 @@ class WiderFaceMetric(BaseMetric):
         """Ground truth; the setting ``all`` is there for the groups."""
         if self.ann_file is not None:
             return load_wider_annotations(self.ann_file, self.settings)
-        return load_wider_gt(
-            self.gt_dir, tuple(dict.fromkeys((*self.settings, 'all'))))
+        return load_wider_gt(self.gt_dir,
+                             tuple(dict.fromkeys((*self.settings, 'all'))))
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Keep the predictions of one batch.
@@ -115,13 +115,16 @@ class WiderFaceMetric(BaseMetric):
         """
         for sample in data_samples:
             groups = sample.get('group_pred_instances', {})
-            self.results.append(dict(
-                key=sample['img_id'],
-                found=_to_array(sample['pred_instances']),
-                groups={str(name): _to_array(instances)
-                        for name, instances in groups.items()},
-                scale=sample.get('scale_factor'),
-                shape=sample.get('batch_input_shape')))
+            self.results.append(
+                dict(
+                    key=sample['img_id'],
+                    found=_to_array(sample['pred_instances']),
+                    groups={
+                        str(name): _to_array(instances)
+                        for name, instances in groups.items()
+                    },
+                    scale=sample.get('scale_factor'),
+                    shape=sample.get('batch_input_shape')))
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Write and score; called on the main process only.
@@ -142,11 +145,16 @@ class WiderFaceMetric(BaseMetric):
         predictions = {key: r['found'] for key, r in unique.items()}
         names = dict.fromkeys(n for r in results for n in r['groups'])
         groups = {
-            name: {key: r['groups'].get(name, np.zeros((0, 5)))
-                   for key, r in unique.items()} for name in names}
+            name: {
+                key: r['groups'].get(name, np.zeros((0, 5)))
+                for key, r in unique.items()
+            }
+            for name in names
+        }
         if self.outfile_prefix is not None:
             for suffix, content in [('', predictions)] + [
-                    (f'.{name}', groups[name]) for name in groups]:
+                (f'.{name}', groups[name]) for name in groups
+            ]:
                 path = f'{self.outfile_prefix}{suffix}{self.suffix}'
                 write_wider_predictions(content, path)
                 logger.info(f'{len(content):,} prediction files: {path}')
@@ -163,15 +171,17 @@ class WiderFaceMetric(BaseMetric):
                 groups: dict[str, WiderResult], results: list[dict]) -> None:
         """Log the tables and write JSON and picture."""
         resolution = self.test_resolution or _resolution(results)
-        logger.info('\n' + format_table({self.name: result})
-                    + f'\ntest resolution: {resolution}')
+        logger.info('\n' + format_table({self.name: result}) +
+                    f'\ntest resolution: {resolution}')
         if groups:
             table = format_table({f'@{k}': v for k, v in groups.items()})
-            logger.info('\ndetections of one anchor-scale group only:\n'
-                        + table)
+            logger.info('\ndetections of one anchor-scale group only:\n' +
+                        table)
         if self.outfile_prefix is not None:
-            write_json(f'{self.outfile_prefix}.json', {self.name: result},
-                       groups, test_resolution=resolution)
+            write_json(
+                f'{self.outfile_prefix}.json', {self.name: result},
+                groups,
+                test_resolution=resolution)
         if self.pr_curve is not None:
             plot_pr_curves({self.name: result}, self.pr_curve)
 
@@ -210,8 +220,10 @@ def _tag(iou_thr: float) -> str:
 
 def _resolution(results: list[dict]) -> str:
     """Test resolution, from the scale factors and padded input shapes."""
-    scales = [s for r in results if r['scale'] is not None
-              for s in np.atleast_1d(r['scale'])]
+    scales = [
+        s for r in results if r['scale'] is not None
+        for s in np.atleast_1d(r['scale'])
+    ]
     shapes = [r['shape'] for r in results if r['shape'] is not None]
     if not scales:
         return 'not stated by the data samples'

@@ -32,10 +32,10 @@ def convert_state_dict(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
     """
     stages = {
         f'features.{index}': f'layer{stage}.{block}'
-        for index, (stage, block) in enumerate(
-            ((stage, block) for stage, blocks in enumerate(_BLOCKS, 1)
-             for block in range(blocks)),
-            start=1)
+        for index, (stage, block) in enumerate((
+            (stage, block) for stage, blocks in enumerate(_BLOCKS, 1)
+            for block in range(blocks)),
+                                               start=1)
     }
     renamed = {}
     for name, tensor in state_dict.items():
@@ -61,8 +61,8 @@ def _block_name(rest: list[str], prefix: str) -> str:
     expand.
     """
     first = prefix == 'features.1'
-    layers = (['depthwise_conv', 'linear_conv'] if first else
-              ['expand_conv', 'depthwise_conv', 'linear_conv'])
+    layers = (['depthwise_conv', 'linear_conv']
+              if first else ['expand_conv', 'depthwise_conv', 'linear_conv'])
     index = int(rest[1])
     if index < len(layers) - 1:
         part = {'0': 'conv', '1': 'bn'}[rest[2]]

@@ -86,8 +86,9 @@ class StreamingMaxIoUAssigner(MaxIoUAssigner):
                 self._force_matches(overlaps, start, forced)
 
         gt_inds = torch.full_like(best_face, -1)
-        low, high = (self.neg_iou_thr if isinstance(self.neg_iou_thr, tuple)
-                     else (0., self.neg_iou_thr))
+        low, high = (
+            self.neg_iou_thr if isinstance(self.neg_iou_thr, tuple) else
+            (0., self.neg_iou_thr))
         gt_inds[(best >= low) & (best < high)] = 0
         gt_inds = torch.where(best >= self.pos_iou_thr, best_face + 1, gt_inds)
         gt_inds = torch.where(forced > 0, forced, gt_inds)
