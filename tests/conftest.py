@@ -3,6 +3,7 @@ import os
 from pathlib import Path
 
 import pytest
+from mmengine.registry import init_default_scope
 
 # Before any test module imports mmdet.models, which needs mmcv's ops.
 import tinyfaces  # noqa: F401
@@ -18,3 +19,10 @@ def real_data() -> Path:
     if not (path / 'wider_face').is_dir():
         pytest.fail(f'TINYFACES_DATA={folder} has no folder wider_face/')
     return path
+
+
+@pytest.fixture(autouse=True)
+def scope() -> None:
+    """The scope that our configs set; it is global, so a test may change it.
+    """
+    init_default_scope('mmdet')

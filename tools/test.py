@@ -123,6 +123,8 @@ def main() -> None:
     check_file(args.checkpoint, 'checkpoint',
                'training writes it to <work-dir>/epoch_<N>.pth')
     cfg.load_from = args.checkpoint
+    # A config dumped by a resumed training says True; weights are no run.
+    cfg.resume = False
     if args.show or args.show_dir:
         trigger_visualization_hook(cfg, args)
     if args.tta:

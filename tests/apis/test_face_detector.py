@@ -284,8 +284,8 @@ def test_retinanet_untiled_is_the_models_own_answer(retinanet):
             test_dataloader=dict(
                 dataset=dict(pipeline=[
                     dict(type='LoadImageFromFile'),
-                    dict(type='mmdet.Resize', scale_factor=1.),
-                    dict(type='mmdet.PackDetInputs')
+                    dict(type='Resize', scale_factor=1.),
+                    dict(type='PackDetInputs')
                 ]))))
     theirs = inference_detector(detector.model, image).pred_instances
     ours = detector(image, channel_order='bgr')

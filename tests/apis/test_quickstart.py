@@ -112,3 +112,11 @@ def test_contact_sheet(tmp_path):
         assert sheet.getpixel((90, 20)) == (254, 0, 0)
         assert sheet.getpixel((30, 60)) == (253, 0, 0)
         assert sheet.getpixel((90, 60)) == (255, 255, 255)
+
+
+def test_a_failing_step_names_its_log(tmp_path, capfd):
+    quickstart = Quickstart(ROOT, tmp_path)
+    with pytest.raises(subprocess.CalledProcessError):
+        quickstart._call('test.py', 'none.py', 'none.pth', log='test.log')
+    assert f'All of it: {tmp_path / "test.log"}' in capfd.readouterr().out
+    assert 'none.py' in (tmp_path / 'test.log').read_text()

@@ -6,17 +6,11 @@ import torch
 from mmdet.registry import MODELS, TASK_UTILS
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 BASELINES = sorted(
     p.stem for p in (CONFIGS / 'refineface').glob('retinanet_*.py'))
-
-
-@pytest.fixture(autouse=True)
-def scope():
-    init_default_scope('mmdet')
 
 
 def config(name):
@@ -47,9 +41,9 @@ def samples(size, boxes, ignored=()):
     return [sample]
 
 
-def test_there_are_five_backbones():
-    assert [name.split('_')[1]
-            for name in BASELINES] == ['mbv2', 'r101', 'r152', 'r18', 'r50']
+def test_there_are_five_backbones_and_one_schedule_for_a_cpu():
+    assert [name.split('_')[1] for name in BASELINES
+            ] == ['mbv2', 'mbv2', 'r101', 'r152', 'r18', 'r50']
 
 
 @pytest.mark.parametrize('name', BASELINES)

@@ -7,11 +7,10 @@ from PIL import Image
 from tinyfaces.datasets.wider_face import WiderFaceDataset
 
 PIPELINE = [
+    dict(type='LoadImageFromFile', color_type='color_ignore_orientation'),
+    dict(type='LoadAnnotations', with_bbox=True),
     dict(
-        type='mmdet.LoadImageFromFile', color_type='color_ignore_orientation'),
-    dict(type='mmdet.LoadAnnotations', with_bbox=True),
-    dict(
-        type='mmdet.PackDetInputs',
+        type='PackDetInputs',
         meta_keys=('img_id', 'img_path', 'ori_shape', 'instances'))
 ]
 

@@ -278,7 +278,7 @@ def test_real_bundle_installs_beside_torch_alone(real_repository, tmp_path):
         '--num-val=2',
         env=environ,
         cwd=tmp_path)
-    config = 'configs/quickstart/retinanet_mbv2_1xb8-400i_sample.py'
+    config = 'configs/quickstart/retinanet_mbv2_1xb8-280i_sample.py'
     run(python,
         place / 'tools' / 'train.py',
         place / config,

