@@ -208,9 +208,15 @@ class Quickstart:
             _strip_checkpoint(checkpoint, temporary)
 
     def _test(self) -> None:
-        self._call('test.py', self.model / 'config.py',
-                   self.model / 'weights.pth', '--work-dir', self.out / 'test',
-                   '--wider-out', self.out / 'predictions.zip')
+        self._call(
+            'test.py',
+            self.model / 'config.py',
+            self.model / 'weights.pth',
+            '--work-dir',
+            self.out / 'test',
+            '--wider-out',
+            self.out / 'predictions.zip',
+            log='test.log')
         report = self.out / 'evaluation.json'
         self._call('evaluate_wider.py', self.out / 'predictions.zip', '--gt',
                    self.out / 'sample' / 'ground_truth', '--settings', 'all',

@@ -11,9 +11,8 @@ class ChannelsLastHook(Hook):
 
     A convolution whose weight is channels last gives its output channels
     last, so that the whole network follows. Values stay the same up to
-    rounding; on CPUs and with AMP on recent GPUs it is faster (a
-    MobileNetV2 RetinaNet trains at 1.6 times the pictures per second on two
-    CPU cores: benchmarks/channels_last.py).
+    rounding; on CPUs and with AMP on recent GPUs it is faster
+    (benchmarks/channels_last.py measures by how much).
     """
 
     priority = 'VERY_HIGH'
