@@ -1,0 +1,70 @@
+"""Losses of a training as a picture."""
+import json
+import os
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ..utils.files import atomic_write
+
+
+def read_scalars(work_dir: str | os.PathLike) -> list[dict]:
+    """What MMEngine's local backend logged, over all runs of a work folder.
+
+    A resumed training repeats the steps since its last checkpoint: the later
+    run's lines replace the earlier one's.
+
+    Args:
+        work_dir: With ``<time>/vis_data/scalars.json`` of each run.
+
+    Returns:
+        list[dict]: One entry per logged training step, by rising ``step``.
+
+    Raises:
+        FileNotFoundError: There is no such file with a training step.
+        ValueError: A line is no JSON; the message names file and line.
+    """
+    steps = {}
+    # Folders are named after their time, so that later ones come later.
+    for path in sorted(Path(work_dir).glob('*/vis_data/scalars.json')):
+        for number, line in enumerate(path.read_text().splitlines(True), 1):
+            # A killed run may have cut off its last line.
+            if not line.endswith('\n'):
+                break
+            try:
+                entry = json.loads(line)
+            except ValueError as error:
+                raise ValueError(
+                    f'{path}:{number}: expected a JSON object; remove the '
+                    'line') from error
+            if 'loss' in entry:
+                steps[entry.get('iter', entry['step'])] = entry
+    if not steps:
+        raise FileNotFoundError(
+            f'{work_dir} has no */vis_data/scalars.json with a loss: name '
+            'the work folder of a training')
+    return [steps[step] for step in sorted(steps)]
+
+
+def plot_losses(work_dir: str | os.PathLike, path: str | os.PathLike) -> None:
+    """Draw every loss of a training over its iterations.
+
+    Args:
+        work_dir: See :func:`read_scalars`.
+        path: PNG to write.
+    """
+    entries = read_scalars(work_dir)
+    names = [name for name in entries[-1] if name.startswith('loss')]
+    figure = Figure(figsize=(7, 4), dpi=150, layout='constrained')
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    iterations = [entry.get('iter', entry['step']) for entry in entries]
+    for name in names:
+        values = [entry.get(name) for entry in entries]
+        axes.plot(iterations, values, label=f'{name}, last {values[-1]:.3f}')
+    axes.set(xlabel='iteration', ylabel='loss', ylim=(0, None))
+    axes.grid(alpha=.3)
+    axes.legend()
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary)
