@@ -4,12 +4,15 @@ Takes the arguments of MMDetection's own ``tools/test.py``, and ``--wider-out``
 for prediction files in WIDER FACE's official layout.
 """
 import argparse
+from pathlib import Path
 from typing import Iterator
 
 from _runner import add_common_arguments, build_runner, check_file, load_config
 from mmdet.engine.hooks.utils import trigger_visualization_hook
 from mmdet.evaluation import DumpDetResults
 from mmengine.config import Config, ConfigDict
+
+from tinyfaces.evaluation.functional import check_replaceable
 
 
 def parse_args() -> argparse.Namespace:
@@ -26,7 +29,8 @@ def parse_args() -> argparse.Namespace:
         '--wider-out',
         metavar='PATH',
         help='write the detections in the official WIDER FACE layout: a '
-        'folder, or one archive if PATH ends in .zip')
+        'folder, or one archive if PATH ends in .zip; and the scores beside '
+        'it as .json')
     parser.add_argument(
         '--show', action='store_true', help='show the detections in a window')
     parser.add_argument(
@@ -93,7 +97,9 @@ def wider_metrics(cfg: Config) -> list[ConfigDict]:
     evaluators = cfg.get('test_evaluator') or []
     if isinstance(evaluators, dict):
         evaluators = evaluators.get('metrics', [evaluators])
-    return [e for e in evaluators if e.type == 'WiderFaceMetric']
+    return [
+        e for e in evaluators if e.type.split('.')[-1] == 'WiderFaceMetric'
+    ]
 
 
 def apply_wider_out(cfg: Config, path: str) -> None:
@@ -104,7 +110,8 @@ def apply_wider_out(cfg: Config, path: str) -> None:
         path (str): Folder, or archive with the ending ``.zip``.
 
     Raises:
-        SystemExit: The test has no such metric, or several.
+        SystemExit: The test has no such metric, or several; or ``path`` is
+            a folder of other things.
     """
     found = wider_metrics(cfg)
     if len(found) != 1:
@@ -112,6 +119,13 @@ def apply_wider_out(cfg: Config, path: str) -> None:
             f'error: --wider-out: test_evaluator has {len(found)} '
             'WiderFaceMetric where one must be; choose the config of a '
             'WIDER FACE test, or set outfile_prefix there')
+    path = path.rstrip('/')
+    if not path.endswith('.zip'):
+        # Before the test: what cannot be written would be lost after it.
+        try:
+            check_replaceable(Path(path))
+        except FileExistsError as error:
+            raise SystemExit(f'error: --wider-out: {error}') from None
     found[0].outfile_prefix = path.removesuffix('.zip')
     found[0].as_folder = not path.endswith('.zip')
 

@@ -6,6 +6,7 @@ import argparse
 
 from _runner import add_common_arguments, build_runner, check_file, load_config
 from mmengine.config import Config
+from mmengine.device import get_device
 
 
 def parse_args() -> argparse.Namespace:
@@ -39,10 +40,14 @@ def apply_train_args(cfg: Config, args: argparse.Namespace) -> None:
         args (argparse.Namespace): See :func:`parse_args`.
 
     Raises:
-        SystemExit: The config names no base batch size, or the checkpoint
-            does not exist.
+        SystemExit: The config names no base batch size, the checkpoint does
+            not exist, or mixed precision is asked of a CPU.
     """
     if args.amp:
+        if get_device() == 'cpu':
+            raise SystemExit(
+                'error: --amp: mixed precision needs a GPU, and none is '
+                'found; train without it')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if args.auto_scale_lr:

@@ -98,6 +98,21 @@ def test_loss_without_and_with_a_face():
     assert sum(one['loss_cls']) > 0 and sum(one['loss_bbox']) > 0
 
 
+@pytest.mark.parametrize('backbone', ['mbv2', 'r18'])
+def test_parameters_without_a_gradient_are_announced(backbone):
+    """Else distributed training stops at its second step."""
+    cfg = config(f'retinanet_{backbone}_8xb4-130e_wider-face')
+    model = build(cfg).train()
+    losses = model.loss(
+        torch.rand(1, 3, 128, 128), samples(128, [[10, 10, 40, 47]]))
+    sum(sum(loss) for loss in losses.values()).backward()
+    unused = [
+        name for name, parameter in model.named_parameters()
+        if parameter.requires_grad and parameter.grad is None
+    ]
+    assert bool(unused) == cfg.get('find_unused_parameters', False), unused
+
+
 def test_ignored_faces_train_nothing():
     """Anchors inside an ignored face leave the background's loss."""
     cfg = config('retinanet_mbv2_8xb4-130e_wider-face')

@@ -192,8 +192,7 @@ def test_what_base_dataset_offers(write_wider):
     assert lazy.metainfo == dict(
         dataset_name='wider_face',
         classes=('face', ),
-        palette=[(0, 255, 0)],
-        ann_file='wider_face_train_bbx_gt.txt')
+        palette=[(0, 255, 0)])
     lazy.full_init()
     assert len(lazy) == 5
     serialized = build(root, serialize_data=True)

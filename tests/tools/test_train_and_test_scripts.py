@@ -163,6 +163,9 @@ def test_amp_auto_scale_and_resume(scripts, monkeypatch, tmp_path):
         dict(
             optim_wrapper=dict(type='OptimWrapper'),
             auto_scale_lr=dict(enable=False, base_batch_size=32)))
+    with pytest.raises(SystemExit, match='--amp: mixed precision needs'):
+        train['apply_train_args'](cfg, args)
+    monkeypatch.setitem(train, 'get_device', lambda: 'cuda')
     train['apply_train_args'](cfg, args)
     assert cfg.optim_wrapper == dict(
         type='AmpOptimWrapper', loss_scale='dynamic')
@@ -218,6 +221,15 @@ def test_tta_needs_its_config(scripts):
     assert cfg.test_evaluator.test_resolution == 'twice'
     first, second = cfg.test_dataloader.dataset.datasets
     assert first.pipeline == second.dataset.pipeline == [dict(type='Load')]
+
+
+def test_wider_out_is_checked_before_the_test(scripts, tmp_path):
+    (tmp_path / 'notes.md').touch()
+    cfg = Config(dict(test_evaluator=dict(type='mmdet.WiderFaceMetric')))
+    with pytest.raises(SystemExit, match='notes.md'):
+        scripts[1]['apply_wider_out'](cfg, f'{tmp_path}/')
+    scripts[1]['apply_wider_out'](cfg, f'{tmp_path}/new/')
+    assert cfg.test_evaluator.outfile_prefix == f'{tmp_path}/new'
 
 
 def test_wider_out_sets_the_metric(scripts):

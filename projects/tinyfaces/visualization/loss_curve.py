@@ -67,4 +67,4 @@ def plot_losses(work_dir: str | os.PathLike, path: str | os.PathLike) -> None:
     axes.grid(alpha=.3)
     axes.legend()
     with atomic_write(path) as temporary:
-        figure.savefig(temporary)
+        figure.savefig(temporary, format='png')

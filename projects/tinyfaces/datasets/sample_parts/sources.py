@@ -135,6 +135,27 @@ def _folder(package: str) -> Path:
     return Path(spec.submodule_search_locations[0]) / 'data'
 
 
+def locate(source: Source) -> Path:
+    """Find a source picture.
+
+    Args:
+        source: Which one.
+
+    Returns:
+        Path: The file inside its package.
+
+    Raises:
+        ModuleNotFoundError: The package is not installed.
+        FileNotFoundError: The package comes without this picture.
+    """
+    path = _folder(source.package) / source.file
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'{path}: the installed {source.package} lacks this picture. '
+            f'Remedy: pip install --force-reinstall {source.package}')
+    return path
+
+
 @lru_cache(maxsize=None)
 def load(source: Source) -> np.ndarray:
     """Read a source picture.
@@ -150,12 +171,7 @@ def load(source: Source) -> np.ndarray:
         ModuleNotFoundError: The package is not installed.
         FileNotFoundError: The package comes without this picture.
     """
-    path = _folder(source.package) / source.file
-    if not path.is_file():
-        raise FileNotFoundError(
-            f'{path}: the installed {source.package} lacks this picture. '
-            f'Remedy: pip install --force-reinstall {source.package}')
-    with Image.open(path) as file:
+    with Image.open(locate(source)) as file:
         picture = np.asarray(file.convert('RGB'), np.float32) / 255
     shrink = _LONGEST_SIDE / max(picture.shape[:2])
     if shrink < 1:

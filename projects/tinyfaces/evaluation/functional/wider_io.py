@@ -103,7 +103,7 @@ def write_wider_predictions(predictions: Mapping[str, np.ndarray],
             for key, found in bar:
                 archive.writestr(f'{key}.txt', _text(key, found))
         return
-    _check_replaceable(path)
+    check_replaceable(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(
             dir=path.parent, prefix=f'.{path.name}-') as scratch:
@@ -268,8 +268,16 @@ def _text(key: str, found: np.ndarray) -> str:
     return '\n'.join([key.split('/')[-1], str(len(lines)), *lines, ''])
 
 
-def _check_replaceable(path: Path) -> None:
-    """Refuse to replace a folder that is more than a prediction set."""
+def check_replaceable(path: Path) -> None:
+    """Refuse to replace a folder that is more than a prediction set.
+
+    Args:
+        path: Folder to be written by :func:`write_wider_predictions`.
+
+    Raises:
+        FileExistsError: It is a file, or holds anything else than
+            prediction files.
+    """
     if path.exists() and not path.is_dir():
         raise FileExistsError(f'{path} is a file; give the name of a folder, '
                               'or one that ends in .zip')

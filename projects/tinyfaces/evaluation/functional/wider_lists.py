@@ -1,13 +1,13 @@
 """Text files that name WIDER FACE images: annotations and plain lists."""
 import os
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import numpy as np
 
+from tinyfaces.datasets.wider_annotations import (IMAGE_SUFFIXES,
+                                                  parse_wider_annotations)
 from .wider_gt import WiderGroundTruth, check_settings
-
-_IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png')
 
 
 def load_wider_annotations(
@@ -27,7 +27,8 @@ def load_wider_annotations(
         WiderGroundTruth: The images in the order of the file.
 
     Raises:
-        ValueError: Another setting is asked, or a line is malformed.
+        ValueError: Another setting is asked, a line is malformed, or there
+            is no face.
     """
     check_settings(settings)
     if tuple(settings) != ('all', ):
@@ -35,41 +36,16 @@ def load_wider_annotations(
             f'{path} has no easy/medium/hard lists, only the setting "all" '
             'can be scored with it; give the folder of the official .mat '
             'files for the others')
-    lines = Path(path).read_text(encoding='utf-8').splitlines()
-    keys, sizes, rows, at = [], [], [], 0
-    while at < len(lines):
-        if not lines[at].strip():
-            at += 1
-            continue
-        keys.append(image_key(lines[at], f'{path}, line {at + 1}'))
-        count = lines[at + 1].strip() if at + 1 < len(lines) else ''
-        if not count.isdigit():
-            raise ValueError(f'{path}, line {at + 2}: expected the number of '
-                             f'faces, found {count!r}')
-        # A picture without faces is followed by one line of zeros.
-        taken = max(int(count), 1)
-        for number in range(at + 2, at + 2 + taken):
-            words = lines[number].split() if number < len(lines) else []
-            try:
-                row = [float(word) for word in words[:4]]
-            except ValueError:
-                row = []
-            if len(row) < 4:
-                found = lines[number] if number < len(lines) else 'the end'
-                raise ValueError(f'{path}, line {number + 1}: expected '
-                                 f'"x y w h ...", found {found!r}')
-            if int(count):
-                rows.append(row)
-        sizes.append(int(count))
-        at += 2 + taken
-    if not keys:
-        raise ValueError(f'{path}: no images listed')
-    if len(set(keys)) < len(keys):
-        raise ValueError(f'{path}: an image is listed twice')
-    boxes = np.array(rows, np.float64).reshape(-1, 4)
+    entries = parse_wider_annotations(path)
+    boxes = np.concatenate([entry.boxes for entry in entries])
+    if not len(boxes):
+        raise ValueError(f'{path} lists no face, so there is nothing to score '
+                         'against; give a wider_face_*_bbx_gt.txt')
+    sizes = [len(entry.boxes) for entry in entries]
     return WiderGroundTruth(
-        tuple(keys), boxes, np.concatenate([[0], np.cumsum(sizes)]),
-        {'all': np.ones(len(boxes), bool)}, len(keys))
+        tuple(entry.key for entry in entries), boxes,
+        np.concatenate([[0], np.cumsum(sizes)]),
+        {'all': np.ones(len(boxes), bool)}, len(entries))
 
 
 def read_image_list(path: str | os.PathLike) -> list[str]:
@@ -86,7 +62,7 @@ def read_image_list(path: str | os.PathLike) -> list[str]:
         ValueError: A line is neither, or no image is named.
     """
     keys = []
-    with open(path, encoding='utf-8') as file:
+    with open(path, encoding='utf-8-sig') as file:
         for number, line in enumerate(file, 1):
             if '/' in line:
                 keys.append(image_key(line, f'{path}, line {number}'))
@@ -115,4 +91,4 @@ def image_key(name: str, where: str) -> str:
                          f'{name.strip()!r}')
     stem, suffix = os.path.splitext(parts[1])
     return f'{parts[0]}/' + (
-        stem if suffix.lower() in _IMAGE_SUFFIXES else parts[1])
+        stem if suffix.lower() in IMAGE_SUFFIXES else parts[1])
