@@ -178,7 +178,7 @@ def test_format_only_needs_no_ground_truth(folder):
 
 def test_annotation_file(folder):
     path = folder / 'gt.txt'
-    path.write_text('a/1.jpg\n1\n10 10 20 20\n')
+    path.write_text('a/1.jpg\n1\n10 10 20 20 0 0 0 0 0 0\n')
     metric = WiderFaceMetric(ann_file=str(path), settings=('all', ))
     found = sample('a/1', [[10, 10, 20, 20], [90, 90, 5, 5]], [.9, .1])
     assert run(metric, [found]) == {'wider/all_ap': 1.}

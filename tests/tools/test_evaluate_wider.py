@@ -92,7 +92,8 @@ def test_group_alone_and_int32(folder, main, capsys):
 
 
 def test_annotation_file_as_ground_truth(folder, main, capsys):
-    (folder / 'gt.txt').write_text('0--Parade/0_b.c.jpg\n1\n5 5 9 9\n')
+    (folder /
+     'gt.txt').write_text('0--Parade/0_b.c.jpg\n1\n5 5 9 9 0 0 0 0 0 0\n')
     assert main(folder / 'pred.zip', '--gt', folder / 'gt.txt', '--settings',
                 'all') == 0
     assert 'faces: all 1' in capsys.readouterr().out
