@@ -1,0 +1,5 @@
+"""Figures and the page of the error analysis."""
+from .page import render_page
+from .pictures import Picture, draw_pictures
+
+__all__ = ['Picture', 'draw_pictures', 'render_page']

@@ -1,0 +1,109 @@
+"""The top false positives, cut out of their pictures (HR, Fig. 18)."""
+import math
+import os
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import Normal, Stroke
+from PIL import Image
+
+_COLUMNS = 5
+# Sides of the crop: so many times the detection's longer side, and at least
+# so many pixels.
+_CONTEXT, _LEAST = 3.0, 96
+_TILE = 240
+_FOUND, _FACE = '#FFE600', '#00E5FF'
+
+
+def plot_top_false_positives(rows: Sequence[Mapping], paths: Mapping[str, str],
+                             faces: Mapping[str,
+                                            np.ndarray], title: str) -> Figure:
+    """Draw each false positive with its surroundings.
+
+    Args:
+        rows: From ``top_false_positives``.
+        paths: Image key -> its picture.
+        faces: Image key -> (n, 4) x y w h of its annotated faces.
+        title: Of the figure.
+
+    Returns:
+        Figure: One tile each: the detection (solid), the annotated faces
+        (dashed, the one it is compared with thicker), kind, overlap and the
+        share of detections with a lower score.
+
+    Raises:
+        ValueError: A picture cannot be read.
+    """
+    lines = max(math.ceil(len(rows) / _COLUMNS), 1)
+    figure = Figure(figsize=(12.5, 3.1 * lines + 0.7), layout='constrained')
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, fontsize=11)
+    axes = figure.subplots(lines, _COLUMNS, squeeze=False).ravel()
+    for axis, row in zip(axes, rows):
+        crop, origin, scale = _crop(paths[row['image']], row)
+        axis.imshow(crop, extent=(0, _TILE, _TILE, 0))
+        for face in faces[row['image']].tolist():
+            compared = face == row['face']
+            _draw(axis, face, origin, scale, _FACE, '--', 2 if compared else 1)
+        _draw(axis, row['box'], origin, scale, _FOUND, '-', 2)
+        axis.set(xlim=(0, _TILE), ylim=(_TILE, 0))
+        axis.set_title(
+            f'{row["rank"]}. {row["kind"]}, ov {row["overlap"]:.3f}\n'
+            f'1−r {row["percent_below"]:.2f} %, score {row["score"]:.4g}',
+            fontsize=8.5)
+        width, height = row['box'][2:]
+        axis.set_xlabel(
+            f'{_shorten(row["image"])}\n{width:.0f}x{height:.0f} pixels',
+            fontsize=7)
+        axis.set_xticks([])
+        axis.set_yticks([])
+    for spare in axes[len(rows):]:
+        spare.remove()
+    return figure
+
+
+def _crop(path: str, row: Mapping) -> tuple[np.ndarray, np.ndarray, float]:
+    """Square around the detection: pixels, its corner, scale of the tile."""
+    x, y, width, height = row['box']
+    side = max(_CONTEXT * max(width, height), _LEAST)
+    corner = np.array([x + width / 2 - side / 2, y + height / 2 - side / 2])
+    box = [*corner.round().astype(int)] * 2
+    box[2], box[3] = box[0] + round(side), box[1] + round(side)
+    try:
+        with Image.open(path) as image:
+            # Beyond the picture the crop is black.
+            tile = image.convert('RGB').crop([int(v) for v in box])
+    except (OSError, SyntaxError, ValueError,
+            Image.DecompressionBombError) as error:
+        raise ValueError(f'{os.fspath(path)}: not a readable picture '
+                         f'({error}); copy or download it again') from error
+    tile = tile.resize((_TILE, _TILE), Image.Resampling.LANCZOS)
+    return np.asarray(tile), np.array(box[:2]), _TILE / round(side)
+
+
+def _draw(axis, box: Sequence[float], origin: np.ndarray, scale: float,
+          colour: str, style: str, width: float) -> None:
+    """One x y w h box in the pixels of the tile, with a dark rim."""
+    corner = (np.array(box[:2]) - origin) * scale
+    axis.add_patch(
+        Rectangle(
+            corner,
+            box[2] * scale,
+            box[3] * scale,
+            fill=False,
+            edgecolor=colour,
+            linestyle=style,
+            linewidth=width,
+            path_effects=[
+                Stroke(linewidth=width + 1.6, foreground='black'),
+                Normal()
+            ]))
+
+
+def _shorten(key: str) -> str:
+    """The end of an image key."""
+    name = key.split('/')[-1]
+    return name if len(name) <= 34 else f'…{name[-33:]}'
