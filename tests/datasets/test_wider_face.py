@@ -190,9 +190,7 @@ def test_what_base_dataset_offers(write_wider):
     lazy = build(root, lazy_init=True)
     assert not lazy._fully_initialized
     assert lazy.metainfo == dict(
-        dataset_name='wider_face',
-        classes=('face', ),
-        palette=[(0, 255, 0)])
+        dataset_name='wider_face', classes=('face', ), palette=[(0, 255, 0)])
     lazy.full_init()
     assert len(lazy) == 5
     serialized = build(root, serialize_data=True)

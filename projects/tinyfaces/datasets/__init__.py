@@ -6,11 +6,29 @@ registered, where MMDetection is installed (see the package itself).
 import os
 from importlib.util import find_spec
 
+from .fddb_annotations import (FDDBEntry, ellipses_to_boxes, load_fddb,
+                               parse_fddb_annotations)
+from .mafa_annotations import MAFAEntry, parse_mafa_annotations
+from .voc_face_annotations import VOCFaceEntry, parse_voc_face_annotations
 from .wider_annotations import WiderEntry, parse_wider_annotations
 
-__all__ = ['WiderEntry', 'parse_wider_annotations']
+__all__ = [
+    'FDDBEntry', 'MAFAEntry', 'VOCFaceEntry', 'WiderEntry',
+    'ellipses_to_boxes', 'load_fddb', 'parse_fddb_annotations',
+    'parse_wider_annotations', 'parse_mafa_annotations',
+    'parse_voc_face_annotations'
+]
 
 if os.environ.get('TINYFACES_REGISTER') != '0' and find_spec('mmdet'):
+    from .afw import AFWDataset
+    from .face_dataset import FaceDataset
+    from .fddb import FDDBDataset
+    from .mafa import MAFADataset
+    from .pascal_face import PASCALFaceDataset
     from .transforms import IgnoreSmallFaces, RandomSquareCrop
     from .wider_face import WiderFaceDataset
-    __all__ += ['IgnoreSmallFaces', 'RandomSquareCrop', 'WiderFaceDataset']
+    __all__ += [
+        'AFWDataset', 'MAFADataset', 'PASCALFaceDataset', 'FDDBDataset',
+        'FaceDataset', 'IgnoreSmallFaces', 'RandomSquareCrop',
+        'WiderFaceDataset'
+    ]

@@ -11,8 +11,29 @@ from PIL import Image
 from tqdm import tqdm
 
 
+def missing_images(root: str, file_names: Sequence[str]) -> list[str]:
+    """Find the pictures that do not exist; reads each folder once.
+
+    Args:
+        root: The folder that the names are relative to.
+        file_names: ``'<folder>/<name>'``, with forward slashes.
+
+    Returns:
+        list[str]: The names without a picture, in order.
+    """
+    present: dict[str, set[str]] = {}
+    missing = []
+    for file_name in file_names:
+        folder, _, name = file_name.rpartition('/')
+        if folder not in present:
+            present[folder] = _list_folder(os.path.join(root, folder))
+        if name not in present[folder]:
+            missing.append(file_name)
+    return missing
+
+
 def require_images(root: str, file_names: Sequence[str], remedy: str) -> None:
-    """Raise unless every picture exists; reads each folder once.
+    """Raise unless every picture exists.
 
     Args:
         root: The folder that the names are relative to.
@@ -23,18 +44,12 @@ def require_images(root: str, file_names: Sequence[str], remedy: str) -> None:
         FileNotFoundError: Names all missing pictures by their paths and says
             how many they are.
     """
-    present: dict[str, set[str]] = {}
-    missing = []
-    for file_name in file_names:
-        folder, _, name = file_name.rpartition('/')
-        if folder not in present:
-            present[folder] = _list_folder(os.path.join(root, folder))
-        if name not in present[folder]:
-            missing.append(os.path.join(root, file_name))
+    missing = missing_images(root, file_names)
     if missing:
+        paths = [os.path.join(root, name) for name in missing]
         raise FileNotFoundError(
             f'{len(missing)} of {len(file_names)} pictures are missing:\n'
-            f'{_lines(missing)}\n{remedy}')
+            f'{_lines(paths)}\n{remedy}')
 
 
 def read_image_sizes(paths: Sequence[str],

@@ -6,18 +6,16 @@ from contextlib import contextmanager
 from itertools import islice
 
 import numpy as np
-from mmdet.datasets import BaseDetDataset
 from mmdet.registry import DATASETS
-from mmengine.dist import is_main_process
 
-from .image_files import read_image_sizes, require_images
+from .face_dataset import FaceDataset
 from .wider_annotations import ATTRIBUTES, WiderEntry, parse_wider_annotations
 
 _CHOICES = ('keep', 'ignore', 'drop')
 
 
 @DATASETS.register_module()
-class WiderFaceDataset(BaseDetDataset):
+class WiderFaceDataset(FaceDataset):
     """WIDER FACE (Yang et al., CVPR 2016) in its official layout.
 
     Expects, under ``data_root``, the archives as they unpack::
@@ -79,15 +77,13 @@ class WiderFaceDataset(BaseDetDataset):
             face is left to train on.
     """
 
-    METAINFO = dict(
-        dataset_name='wider_face', classes=('face', ), palette=[(0, 255, 0)])
+    METAINFO = dict(FaceDataset.METAINFO, dataset_name='wider_face')
+    TRAIN_REMEDY = 'Train on wider_face_train_bbx_gt.txt'
 
     def __init__(self,
                  *args,
                  invalid: str = 'ignore',
                  degenerate: str = 'drop',
-                 min_size: float = 0,
-                 read_sizes: bool = True,
                  **kwargs) -> None:
         options = dict(invalid=invalid, degenerate=degenerate)
         for name, value in options.items():
@@ -96,8 +92,6 @@ class WiderFaceDataset(BaseDetDataset):
                     f'{name} must be one of {_CHOICES}, not {value!r}')
         self.invalid = invalid
         self.degenerate = degenerate
-        self.min_size = min_size
-        self.read_sizes = read_sizes
         super().__init__(*args, **kwargs)
 
     def load_data_list(self) -> list[dict]:
@@ -106,78 +100,24 @@ class WiderFaceDataset(BaseDetDataset):
         Returns:
             list[dict]: One per picture, see the class.
         """
-        self._check_settings()
-        entries = parse_wider_annotations(self.ann_file)
-        root = self.data_prefix['img']
-        require_images(
-            root, [entry.file_name for entry in entries],
-            'Unpack the pictures of the official download there, or correct '
-            "data_root, data_prefix['img'] or ann_file of the dataset.")
-        paths = [osp.join(root, entry.file_name) for entry in entries]
-        infos = [
-            dict(img_path=path, img_id=entry.key)
-            for path, entry in zip(paths, entries)
-        ]
-        sizes = None
-        if self.read_sizes:
-            sizes = read_image_sizes(paths, show_progress=is_main_process())
-            for info, (width, height) in zip(infos, sizes.tolist()):
-                info.update(height=height, width=width)
-        for info, faces in zip(infos, self._instances(entries, sizes)):
-            info['instances'] = faces
-        return infos
-
-    def filter_data(self) -> list[dict]:
-        """Apply ``filter_cfg``, unless in test mode.
-
-        Returns:
-            list[dict]: The pictures that are left, in order.
-
-        Raises:
-            ValueError: No face is left to train on.
-        """
-        if self.test_mode:
-            return self.data_list
-        config = self.filter_cfg or {}
-        filter_empty = config.get('filter_empty_gt', False)
-        min_size = config.get('min_size', 0)
-        kept = [
-            info for info in self.data_list
-            if (info['instances'] or not filter_empty) and (
-                not min_size or min(info['width'], info['height']) >= min_size)
-        ]
-        if not any(info['instances'] for info in kept):
-            raise ValueError(
-                f'{self.ann_file}: no face is left to train on in '
-                f'{len(self.data_list)} pictures. Train on '
-                'wider_face_train_bbx_gt.txt, loosen filter_cfg, or set '
-                'test_mode=True to run on pictures without boxes.')
-        return kept
-
-    def _check_settings(self) -> None:
-        """Raise, with the remedy, if these settings cannot work."""
-        if 'face' not in self._metainfo['classes']:
-            raise ValueError(
-                "WIDER FACE has the class 'face', which metainfo['classes'] "
-                f"= {self._metainfo['classes']} leaves out")
-        if (self.backend_args or {}).get('backend', 'local') != 'local':
-            raise ValueError(
-                'WiderFaceDataset reads local folders only, not '
-                f'backend_args={self.backend_args}: copy the data or mount it')
-        config = self.filter_cfg or {}
-        unknown = sorted(set(config) - {'filter_empty_gt', 'min_size'})
-        if unknown:
-            raise ValueError(
-                f'filter_cfg does not know {unknown}, only filter_empty_gt '
-                "and min_size (of pictures). MMDetection's bbox_min_size is "
-                'called min_size here, an argument of the dataset itself')
-        if config.get('min_size', 0) and not self.read_sizes:
-            raise ValueError("filter_cfg['min_size'] needs read_sizes=True")
+        self.check_settings()
         if not osp.isfile(self.ann_file):
             raise FileNotFoundError(
                 f'{self.ann_file}: no such annotation file. Unpack the '
                 'official wider_face_split.zip under data_root, or correct '
                 'data_root and ann_file')
+        entries = parse_wider_annotations(self.ann_file)
+        infos = self.picture_infos(
+            [entry.file_name
+             for entry in entries], [entry.key for entry in entries],
+            'Unpack the pictures of the official download there, or correct '
+            "data_root, data_prefix['img'] or ann_file of the dataset.")
+        sizes = None
+        if self.read_sizes:
+            sizes = np.array([(i['width'], i['height']) for i in infos])
+        for info, faces in zip(infos, self._instances(entries, sizes)):
+            info['instances'] = faces
+        return infos
 
     def _instances(self,
                    entries: list[WiderEntry],
@@ -204,7 +144,7 @@ class WiderFaceDataset(BaseDetDataset):
                 drop |= chosen
             elif action == 'ignore':
                 ignore |= chosen
-        label = self._metainfo['classes'].index('face')
+        label = self.face_label
         with _paused_gc():
             rows = zip(
                 np.hstack((start, stop)).tolist(),
