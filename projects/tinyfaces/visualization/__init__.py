@@ -1,5 +1,9 @@
 """Curves and pictures."""
 from .loss_curve import plot_losses
 from .pr_curve import plot_pr_curves
+from .roc_curve import plot_roc_curves
+from .voc_face_curve import plot_voc_face_curves
 
-__all__ = ['plot_losses', 'plot_pr_curves']
+__all__ = [
+    'plot_losses', 'plot_pr_curves', 'plot_roc_curves', 'plot_voc_face_curves'
+]

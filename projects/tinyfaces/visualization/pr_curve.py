@@ -1,4 +1,4 @@
-"""Precision-recall curves of the WIDER FACE protocol as a picture."""
+"""Precision-recall curves as a picture; those of the WIDER FACE protocol."""
 import math
 import os
 from collections.abc import Mapping
@@ -9,17 +9,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tinyfaces.utils.files import atomic_write
+from .palette import COLOURS, LINES
 
 if TYPE_CHECKING:
     # The metrics import this module: importing them here would be a circle.
     from tinyfaces.evaluation.functional import WiderResult
 
-# Okabe and Ito's palette: told apart by colour-blind readers too.
-_COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9',
-            '#000000')
 # Side of a panel and space left of it, in inches.
 _PANEL, _GAP = 3.6, 0.75
-_STYLES = ('-', '--', ':', '-.')
 
 
 def truncate_ap(ap: float) -> str:
@@ -58,30 +55,57 @@ def plot_pr_curves(results: Mapping[str, 'WiderResult'],
         if result.protocol() != sample.protocol():
             raise ValueError(f'{name} was scored by another protocol: '
                              f'{result.protocol()}; {sample.protocol()}')
+    panels = {}
+    for setting in sample.settings:
+        faces = sample.curves[setting, iou_thr].num_faces
+        curves = {
+            name: result.curves[setting, iou_thr]
+            for name, result in results.items()
+        }
+        panels[f'{setting.capitalize()} ({faces:,} faces)'] = {
+            f'{name}: {truncate_ap(curve.ap)}': (curve.recall, curve.precision)
+            for name, curve in curves.items()
+        }
+    arithmetic = 'MATLAB int32 IoU' if sample.matlab_int32 else 'true IoU'
+    draw_panels(
+        panels, f'WIDER FACE protocol, {sample.images}\n'
+        f'{arithmetic} ≥ {iou_thr:g}; AP cut to three decimals', path)
+
+
+def draw_panels(panels: Mapping[str, Mapping[str, tuple[np.ndarray,
+                                                        np.ndarray]]],
+                heading: str, path: str | os.PathLike) -> None:
+    """Draw precision over recall, one panel beside the other.
+
+    Args:
+        panels: Title of the panel -> label of the curve -> (recall,
+            precision), two (n,) arrays; points with NaN are left out. All
+            panels have the same curves, in the same order.
+        heading: What stands above the panels; may have several lines.
+        path: PNG to write.
+    """
     # Everything is placed in inches; legends stand below the panels, as a weak
     # detector's curve may run through any corner of its panel.
-    legend = 0.2 * len(results) + 0.75
-    width = len(sample.settings) * (_PANEL + _GAP) + 0.2
-    height = legend + _PANEL + 0.95
+    legend = 0.2 * len(next(iter(panels.values()))) + 0.75
+    above = 0.57 + 0.19 * (heading.count('\n') + 1)
+    width = len(panels) * (_PANEL + _GAP) + 0.2
+    height = legend + _PANEL + above
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
-    for column, setting in enumerate(sample.settings):
+    for column, (title, curves) in enumerate(panels.items()):
         left = _GAP + column * (_PANEL + _GAP)
         axis = figure.add_axes(
             (left / width, legend / height, _PANEL / width, _PANEL / height))
-        for number, (name, result) in enumerate(results.items()):
-            curve = result.curves[setting, iou_thr]
-            drawn = np.isfinite(curve.precision) & np.isfinite(curve.recall)
+        for number, (label, (recall, precision)) in enumerate(curves.items()):
+            drawn = np.isfinite(precision) & np.isfinite(recall)
             axis.plot(
-                curve.recall[drawn],
-                curve.precision[drawn],
-                color=_COLOURS[number % len(_COLOURS)],
-                linestyle=_STYLES[number // len(_COLOURS) % len(_STYLES)],
+                recall[drawn],
+                precision[drawn],
+                color=COLOURS[number % len(COLOURS)],
+                linestyle=LINES[number // len(COLOURS) % len(LINES)],
                 linewidth=1.8,
-                label=f'{name}: {truncate_ap(curve.ap)}')
-        faces = sample.curves[setting, iou_thr].num_faces
-        axis.set_title(
-            f'{setting.capitalize()} ({faces:,} faces)', fontsize=10.5)
+                label=label)
+        axis.set_title(title, fontsize=10.5)
         axis.set(
             xlabel='Recall', ylabel='Precision', xlim=(0, 1), ylim=(0, 1.005))
         axis.set_xticks(np.linspace(0, 1, 6))
@@ -93,12 +117,7 @@ def plot_pr_curves(results: Mapping[str, 'WiderResult'],
             bbox_to_anchor=(0.5, -0.13),
             frameon=False,
             fontsize=9)
-    arithmetic = 'MATLAB int32 IoU' if sample.matlab_int32 else 'true IoU'
-    figure.suptitle(
-        f'WIDER FACE protocol, {sample.images}\n'
-        f'{arithmetic} ≥ {iou_thr:g}; AP cut to three decimals',
-        fontsize=11,
-        y=1 - 0.1 / height)
+    figure.suptitle(heading, fontsize=11, y=1 - 0.1 / height)
     with atomic_write(path) as temporary:
         figure.savefig(
             temporary,

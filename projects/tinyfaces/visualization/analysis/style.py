@@ -9,11 +9,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-# Okabe and Ito's palette: told apart by colour-blind readers too; lines also
-# differ in style and marker, for prints without colour.
-COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9',
-           '#000000')
-LINES = ('-', '--', '-.', ':')
+from ..palette import COLOURS, LINES
+
 MARKERS = ('o', 's', '^', 'D', 'v', 'P', 'X')
 #: Kind of false positive -> colour and hatch; dark, light and hatched.
 KIND_LOOKS = {
