@@ -3,6 +3,7 @@ import argparse
 import difflib
 import os
 import os.path as osp
+from collections.abc import Callable
 from pathlib import Path
 
 try:
@@ -98,7 +99,8 @@ def config_remedy(path: str) -> str:
     return f'the configs lie in {root}'
 
 
-def load_config(args: argparse.Namespace) -> Config:
+def load_config(args: argparse.Namespace,
+                change: Callable[[Config], None] | None = None) -> Config:
     """Read the config and apply the arguments both scripts share.
 
     The work folder is, in this order, the argument, the config's own, or
@@ -107,6 +109,8 @@ def load_config(args: argparse.Namespace) -> Config:
     Args:
         args (argparse.Namespace): Arguments; sets ``LOCAL_RANK`` from them
             where no launcher has.
+        change (Callable, optional): Changes the config in place before
+            ``--cfg-options`` are applied, so that these have the last word.
 
     Returns:
         Config: The config, launcher and work folder filled in.
@@ -119,6 +123,8 @@ def load_config(args: argparse.Namespace) -> Config:
     setup_cache_size_limit_of_dynamo()
     cfg = Config.fromfile(args.config)
     cfg.launcher = args.launcher
+    if change is not None:
+        change(cfg)
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
     if args.work_dir is not None:

@@ -1,15 +1,21 @@
 """Test a detector: ``python tools/test.py CONFIG CHECKPOINT``.
 
-Takes the arguments of MMDetection's own ``tools/test.py``, and ``--wider-out``
-for prediction files in WIDER FACE's official layout.
+Takes the arguments of MMDetection's own ``tools/test.py``; ``--dataset`` to
+test on another dataset than the config's own; ``--wider-out`` and
+``--fddb-out`` for detection files in the official layouts.
 """
 import argparse
+import inspect
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Iterator
 
 from _runner import add_common_arguments, build_runner, check_file, load_config
+from _test_config import (innermost_datasets, metrics_of, only_metric,
+                          replace_test_dataset)
 from mmdet.engine.hooks.utils import trigger_visualization_hook
 from mmdet.evaluation import DumpDetResults
+from mmdet.registry import METRICS
 from mmengine.config import Config, ConfigDict
 
 from tinyfaces.evaluation.functional import check_replaceable
@@ -22,6 +28,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint', help='checkpoint file')
     add_common_arguments(parser)
     parser.add_argument(
+        '--dataset',
+        metavar='FILE_OR_NAME',
+        help='test on the dataset of another config: a file, or the name of '
+        'one in configs/_base_/datasets, such as fddb; --cfg-options are '
+        'applied after it')
+    parser.add_argument(
         '--out',
         metavar='FILE.pkl',
         help='write the detections as a pickle, for offline evaluation')
@@ -31,6 +43,11 @@ def parse_args() -> argparse.Namespace:
         help='write the detections in the official WIDER FACE layout: a '
         'folder, or one archive if PATH ends in .zip; and the scores beside '
         'it as .json')
+    parser.add_argument(
+        '--fddb-out',
+        metavar='DIR',
+        help='write the detections in the official FDDB layout, one file per '
+        'fold, and ROC curves, scores and picture sizes beside them')
     parser.add_argument(
         '--show', action='store_true', help='show the detections in a window')
     parser.add_argument(
@@ -54,6 +71,14 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
+def dataset_change(
+        args: argparse.Namespace) -> Callable[[Config], None] | None:
+    """What ``--dataset`` does to a config; None without it."""
+    if args.dataset is None:
+        return None
+    return partial(replace_test_dataset, name=args.dataset)
+
+
 def apply_tta(cfg: Config, config_path: str) -> None:
     """Wrap the model and replace the test pipeline for ``--tta``.
 
@@ -72,34 +97,29 @@ def apply_tta(cfg: Config, config_path: str) -> None:
         raise SystemExit(f'error: --tta: config "{config_path}" has no '
                          f'{" and no ".join(missing)}; add '
                          '"_base_/tta/flip_multi_scale.py" to its _base_')
-    cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
-    for dataset in innermost_datasets(cfg.test_dataloader.dataset):
+    if cfg.model.type.split('.')[-1] == 'PostProcessedDetector':
+        # Its steps take the merged detections: merging would drop their work.
+        cfg.model.detector = ConfigDict(
+            **cfg.tta_model, module=cfg.model.detector)
+    else:
+        cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
+    datasets = innermost_datasets(cfg.test_dataloader.dataset, 'dataset')
+    for dataset in datasets.values():
         dataset.pipeline = cfg.tta_pipeline
     # The merged data samples tell of the first view only.
-    for metric in wider_metrics(cfg):
-        metric.setdefault('test_resolution',
-                          cfg.get('tta_resolution', 'that of tta_pipeline'))
+    for metric in metrics_of(cfg):
+        if takes_resolution(metric):
+            metric.setdefault(
+                'test_resolution',
+                cfg.get('tta_resolution', 'that of tta_pipeline'))
 
 
-def innermost_datasets(dataset: ConfigDict) -> Iterator[ConfigDict]:
-    """Yield the dataset configs inside wrappers such as ``ConcatDataset``."""
-    if 'dataset' in dataset:
-        yield from innermost_datasets(dataset.dataset)
-    elif 'datasets' in dataset:
-        for part in dataset.datasets:
-            yield from innermost_datasets(part)
-    else:
-        yield dataset
-
-
-def wider_metrics(cfg: Config) -> list[ConfigDict]:
-    """Find the ``WiderFaceMetric`` entries of the test's evaluator."""
-    evaluators = cfg.get('test_evaluator') or []
-    if isinstance(evaluators, dict):
-        evaluators = evaluators.get('metrics', [evaluators])
-    return [
-        e for e in evaluators if e.type.split('.')[-1] == 'WiderFaceMetric'
-    ]
+def takes_resolution(metric: ConfigDict) -> bool:
+    """Whether a metric states a ``test_resolution`` that it is told."""
+    kind = METRICS.get(metric.type)
+    return kind is not None and any(
+        'test_resolution' in inspect.signature(base.__init__).parameters
+        for base in kind.__mro__)
 
 
 def apply_wider_out(cfg: Config, path: str) -> None:
@@ -113,12 +133,10 @@ def apply_wider_out(cfg: Config, path: str) -> None:
         SystemExit: The test has no such metric, or several; or ``path`` is
             a folder of other things.
     """
-    found = wider_metrics(cfg)
-    if len(found) != 1:
-        raise SystemExit(
-            f'error: --wider-out: test_evaluator has {len(found)} '
-            'WiderFaceMetric where one must be; choose the config of a '
-            'WIDER FACE test, or set outfile_prefix there')
+    metric = only_metric(
+        cfg, 'WiderFaceMetric', '--wider-out',
+        'choose the config of a WIDER FACE test, add --dataset wider_face, or '
+        'set outfile_prefix there')
     path = path.rstrip('/')
     if not path.endswith('.zip'):
         # Before the test: what cannot be written would be lost after it.
@@ -126,14 +144,31 @@ def apply_wider_out(cfg: Config, path: str) -> None:
             check_replaceable(Path(path))
         except FileExistsError as error:
             raise SystemExit(f'error: --wider-out: {error}') from None
-    found[0].outfile_prefix = path.removesuffix('.zip')
-    found[0].as_folder = not path.endswith('.zip')
+    metric.outfile_prefix = path.removesuffix('.zip')
+    metric.as_folder = not path.endswith('.zip')
+
+
+def apply_fddb_out(cfg: Config, path: str) -> None:
+    """Let the test's ``FDDBMetric`` write its files.
+
+    Args:
+        cfg (Config): Config, changed in place.
+        path (str): Folder; its parents are made.
+
+    Raises:
+        SystemExit: The test has no such metric, or several.
+    """
+    metric = only_metric(
+        cfg, 'FDDBMetric', '--fddb-out',
+        'add --dataset fddb, choose the config of an FDDB test, or set '
+        'out_dir there')
+    metric.out_dir = path
 
 
 def main() -> None:
     """Test as the command line says."""
     args = parse_args()
-    cfg = load_config(args)
+    cfg = load_config(args, dataset_change(args))
     check_file(args.checkpoint, 'checkpoint',
                'training writes it to <work-dir>/epoch_<N>.pth')
     cfg.load_from = args.checkpoint
@@ -145,6 +180,8 @@ def main() -> None:
         apply_tta(cfg, args.config)
     if args.wider_out:
         apply_wider_out(cfg, args.wider_out)
+    if args.fddb_out:
+        apply_fddb_out(cfg, args.fddb_out)
     runner = build_runner(cfg)
     if args.out is not None:
         runner.test_evaluator.metrics.append(

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from tiny_detector import RETINANET, save_random_model
+from tiny_fddb import random_folds, write_fddb
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / 'tools'
@@ -223,6 +225,24 @@ def test_tta_needs_its_config(scripts):
     assert first.pipeline == second.dataset.pipeline == [dict(type='Load')]
 
 
+def test_tta_goes_inside_a_post_processed_detector(scripts):
+    inner, steps = dict(type='A'), dict(post_process=[dict(type='S')])
+    cfg = Config(
+        dict(
+            model=dict(
+                type='mmdet.PostProcessedDetector',
+                detector=inner,
+                test_cfg=steps),
+            tta_model=dict(type='T'),
+            tta_pipeline=[],
+            test_dataloader=dict(dataset=dict(type='D', pipeline=[]))))
+    scripts[1]['apply_tta'](cfg, 'c.py')
+    assert cfg.model == dict(
+        type='mmdet.PostProcessedDetector',
+        detector=dict(type='T', module=inner),
+        test_cfg=steps)
+
+
 def test_wider_out_is_checked_before_the_test(scripts, tmp_path):
     (tmp_path / 'notes.md').touch()
     cfg = Config(dict(test_evaluator=dict(type='mmdet.WiderFaceMetric')))
@@ -249,6 +269,93 @@ def test_wider_out_sets_the_metric(scripts):
     for wrong in (dict(type='CocoMetric'), []):
         with pytest.raises(SystemExit, match='has 0 WiderFaceMetric'):
             apply_wider_out(Config(dict(test_evaluator=wrong)), 'x')
+
+
+def test_dataset_replaces_the_test(scripts, monkeypatch, tmp_path):
+    """Nothing of the former test stays, and options come last."""
+    _, test, runner = scripts
+    monkeypatch.setenv('LOCAL_RANK', '0')
+    args = parse(test, monkeypatch, CONFIG, 'm.pth', '--dataset', 'fddb',
+                 '--cfg-options', 'test_dataloader.dataset.data_root=mine/',
+                 'test_evaluator.name=me')
+    cfg = runner.load_config(args, test['dataset_change'](args))
+    fddb = Config.fromfile(ROOT / 'configs/_base_/datasets/fddb.py')
+    fddb.test_dataloader.dataset.data_root = 'mine/'
+    assert cfg.test_dataloader == fddb.test_dataloader
+    assert cfg.test_evaluator == dict(fddb.test_evaluator, name='me')
+    plain = Config.fromfile(CONFIG)
+    for key in ('model', 'train_dataloader', 'val_evaluator', 'test_cfg',
+                'tta_pipeline'):
+        assert cfg[key] == plain[key]
+    # Without the argument all stays as it was.
+    args = parse(test, monkeypatch, CONFIG, 'm.pth')
+    cfg = runner.load_config(args, test['dataset_change'](args))
+    assert cfg.test_dataloader == plain.test_dataloader
+
+
+def test_dataset_is_a_name_or_a_file(scripts, tmp_path):
+    replace = scripts[1]['replace_test_dataset']
+    own = tmp_path / 'fddb.py'
+    own.write_text("test_dataloader = dict(batch_size=7)\n"
+                   "test_evaluator = [dict(type='A'), dict(type='B')]\n")
+    cfg = Config(dict(model=dict(type='A')))
+    replace(cfg, str(own))
+    assert cfg.test_dataloader == dict(batch_size=7)
+    assert [m.type for m in cfg.test_evaluator] == ['A', 'B']
+    assert cfg.test_cfg == dict(type='TestLoop')
+    with pytest.raises(SystemExit, match='"fdbd" does not.* one of .*fddb, '):
+        replace(cfg, 'fdbd')
+    own.write_text('test_dataloader = dict(batch_size=7)')
+    with pytest.raises(SystemExit, match='has no test_evaluator; give a'):
+        replace(cfg, str(own))
+
+
+@pytest.mark.parametrize('name', ['fddb', 'wider_face', 'wider_face_vga'])
+def test_dataset_with_tta(scripts, name):
+    """The new dataset gets the pipeline, its metric the resolution."""
+    cfg = Config.fromfile(CONFIG)
+    scripts[1]['replace_test_dataset'](cfg, name)
+    scripts[1]['apply_tta'](cfg, str(CONFIG))
+    assert cfg.test_dataloader.dataset.pipeline == cfg.tta_pipeline
+    assert cfg.test_evaluator.test_resolution == cfg.tta_resolution
+
+
+def test_fddb_out_sets_the_metric(scripts):
+    apply_fddb_out = scripts[1]['apply_fddb_out']
+    cfg = Config(
+        dict(test_evaluator=[
+            dict(type='CocoMetric'),
+            dict(type='mmdet.FDDBMetric', folds_dir='f')
+        ]))
+    apply_fddb_out(cfg, 'out/fddb')
+    assert cfg.test_evaluator[1].out_dir == 'out/fddb'
+    with pytest.raises(SystemExit, match='has 0 FDDBMetric .* --dataset fddb'):
+        apply_fddb_out(
+            Config(dict(test_evaluator=dict(type='WiderFaceMetric'))), 'x')
+
+
+@pytest.mark.slow
+def test_a_model_is_tested_on_fddb(tmp_path, toy):
+    """--dataset and --fddb-out, from start to end, with --tta."""
+    config, weights = save_random_model(RETINANET, tmp_path)
+    with open(config, 'a') as file:
+        file.write(f"""
+_base_ = ['{ROOT}/configs/_base_/default_runtime.py',
+          '{ROOT}/configs/_base_/tta/flip_multi_scale.py']
+""")
+    folds = write_fddb(tmp_path / 'data/fddb', random_folds(pictures=1))
+    printed = toy(sys.executable, TOOLS / 'test.py', config, weights,
+                  '--dataset', 'fddb', '--fddb-out', 'out/fddb', '--tta',
+                  '--cfg-options', 'test_dataloader.num_workers=0',
+                  'test_dataloader.persistent_workers=False',
+                  'model.test_cfg.nms_pre=20')
+    assert 'all 10 of 10 pictures, folds 1 2 3' in printed
+    assert 'original size times 0.5, 1 and 1.5, each also' in printed
+    assert 'fddb/disc_tpr@1000: ' in printed
+    for fold, pictures in folds.items():
+        lines = (tmp_path / f'out/fddb/fold-{fold:02d}-out.txt').read_text()
+        assert lines.split('\n')[0] in pictures
+    assert (tmp_path / 'out/fddb/roc.png').is_file()
 
 
 @pytest.mark.slow

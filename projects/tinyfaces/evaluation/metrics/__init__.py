@@ -1,4 +1,7 @@
 """Evaluation protocols as mmengine metrics."""
+from .fddb_metric import FDDBMetric
+from .mafa_metric import MAFAMetric
+from .voc_face_metric import VOCFaceMetric
 from .wider_face_metric import WiderFaceMetric
 
-__all__ = ['WiderFaceMetric']
+__all__ = ['FDDBMetric', 'MAFAMetric', 'VOCFaceMetric', 'WiderFaceMetric']

@@ -11,6 +11,7 @@ from ..functional import (COCO_IOU_THRS, WiderGroundTruth, WiderResult,
                           evaluate_wider, evaluate_wider_groups, format_table,
                           load_wider_annotations, load_wider_gt, write_json,
                           write_wider_predictions)
+from .resolution import stated_resolution
 
 
 @METRICS.register_module()
@@ -170,7 +171,7 @@ class WiderFaceMetric(BaseMetric):
     def _report(self, logger: MMLogger, result: WiderResult,
                 groups: dict[str, WiderResult], results: list[dict]) -> None:
         """Log the tables and write JSON and picture."""
-        resolution = self.test_resolution or _resolution(results)
+        resolution = self.test_resolution or stated_resolution(results)
         logger.info('\n' + format_table({self.name: result}) +
                     f'\ntest resolution: {resolution}')
         if groups:
@@ -216,22 +217,3 @@ def _to_array(instances: dict) -> np.ndarray:
 def _tag(iou_thr: float) -> str:
     """Nothing for the benchmark's own threshold, else e.g. ``75``."""
     return '' if iou_thr == 0.5 else f'{iou_thr * 100:g}'
-
-
-def _resolution(results: list[dict]) -> str:
-    """Test resolution, from the scale factors and padded input shapes."""
-    scales = [
-        s for r in results if r['scale'] is not None
-        for s in np.atleast_1d(r['scale'])
-    ]
-    shapes = [r['shape'] for r in results if r['shape'] is not None]
-    if not scales:
-        return 'not stated by the data samples'
-    low, high = min(scales), max(scales)
-    text = ('original size' if low == high == 1 else
-            f'original size times {low:.3g} to {high:.3g}')
-    if shapes:
-        heights, widths = zip(*shapes)
-        text += (f', padded inputs {min(widths)}x{min(heights)} to '
-                 f'{max(widths)}x{max(heights)} (width x height)')
-    return text

@@ -1,0 +1,282 @@
+"""The FDDB protocol as an mmengine metric."""
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from mmdet.registry import METRICS
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
+
+from tinyfaces.datasets.fddb_annotations import load_fddb
+from tinyfaces.visualization.roc_curve import plot_roc_curves
+from ..functional import evaluate_fddb, write_fddb_folds, write_roc
+from ..functional.fddb_io import read_published_rocs, write_image_sizes_file
+from ..functional.fddb_report import (FALSE_POSITIVES, format_fddb_table,
+                                      write_fddb_json)
+from ..functional.fddb_result import FDDBResult
+from .resolution import stated_resolution
+
+_SHAPES = ('auto', 'rectangle', 'ellipse')
+
+
+@METRICS.register_module()
+class FDDBMetric(BaseMetric):
+    """ROC curves of FDDB's own protocol, and its detection files.
+
+    Takes the predictions ``pred_instances`` of every data sample by its
+    ``img_id`` (the name in the fold's list): ``scores``, ``bboxes`` (xyxy in
+    pixels of the original image) and, from a detector with an ellipse
+    regressor, ``ellipses`` ((n, 5): half-axes in pixels, angle in radians,
+    centre). The pictures that the dataloader gives are the ones scored: when
+    these are not all 2,845, log and files say so.
+
+    Metrics: ``fddb/disc_tpr@<fp>`` and ``fddb/cont_tpr@<fp>``, the largest
+    true positive rate of the discrete and the continuous curve with at most
+    so many false positives (a curve that ends before counts with its largest
+    rate), ``fddb/disc_final`` and ``fddb/cont_final``, the rates with all
+    detections.
+
+    A box is written as x, y, w, h with w = x2 - x1. The official program, and
+    so this metric, draws (w + 1) x (h + 1) pixels for it. Pixels are rounded
+    to 0.001 and angles to 1e-6 before scoring, so that the files give the
+    same curves.
+
+    Args:
+        folds_dir: ``FDDB-folds`` of the official download.
+        ann_file: Annotations to use instead of those in ``folds_dir``: the
+            "new annotations" of S3FD's authors. A path of its own, not
+            relative to ``folds_dir``.
+        shape: ``'rectangle'``, ``'ellipse'``, or ``'auto'`` for ellipses
+            where the detector gives them. Defaults to ``'auto'``.
+        false_positives: Numbers at which rates are reported.
+        out_dir: Write here: ``fold-<XX>-out.txt`` in the official layout for
+            every fold of which pictures were given, ``image_sizes.txt``
+            (name, width and height, for scoring without the pictures),
+            ``DiscROC.txt`` and ``ContROC.txt`` in the official layout,
+            ``results.json`` and ``roc.png``. Files of these names from an
+            earlier test are removed.
+        roc_curve: Draw both curves into this PNG.
+        published: Files ``<name>DiscROC.txt`` and ``<name>ContROC.txt``, or
+            folders of such, to draw and list beside the detector's.
+        format_only: Only write detection files and picture sizes. Needs
+            ``out_dir``.
+        name: Name of the detector in the report and the legend.
+        test_resolution: What to state as test resolution; needed for
+            multi-scale tests, whose data samples tell of one scale only.
+            None: read from the data samples.
+        collect_device: Device for gathering over ranks.
+        prefix: Prefix of the metric names.
+
+    Raises:
+        FileNotFoundError: A fold list, an annotation file or a published
+            curve is missing.
+        NotADirectoryError: ``out_dir`` is a file.
+        ValueError: An argument has an unknown value, or a file is broken.
+    """
+
+    default_prefix = 'fddb'
+
+    def __init__(self,
+                 folds_dir: str,
+                 ann_file: str | None = None,
+                 shape: str = 'auto',
+                 false_positives: Sequence[int] = FALSE_POSITIVES,
+                 out_dir: str | None = None,
+                 roc_curve: str | None = None,
+                 published: Sequence[str] = (),
+                 format_only: bool = False,
+                 name: str = 'detector',
+                 test_resolution: str | None = None,
+                 collect_device: str = 'cpu',
+                 prefix: str | None = None) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        if shape not in _SHAPES:
+            raise ValueError(f'shape must be one of {_SHAPES}, not {shape!r}')
+        if format_only and out_dir is None:
+            raise ValueError('format_only=True needs out_dir: there is '
+                             'nothing else to do')
+        self.folds_dir = folds_dir
+        self.ann_file = ann_file
+        self.shape = shape
+        self.false_positives = tuple(false_positives)
+        self.out_dir = None if out_dir is None else Path(out_dir)
+        self.roc_curve = roc_curve
+        self.format_only = format_only
+        self.name = name
+        self.test_resolution = test_resolution
+        # What is wrong with a path shows before training, not after it.
+        if self.out_dir is not None and self.out_dir.exists(
+        ) and not self.out_dir.is_dir():
+            raise NotADirectoryError(
+                f'{out_dir} is a file; out_dir is the folder to write to')
+        self._folds = load_fddb(folds_dir, ann_file=ann_file)
+        self._published = read_published_rocs(published)
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Keep the predictions of one batch.
+
+        Args:
+            data_batch: Not read.
+            data_samples: One dict per image.
+
+        Raises:
+            ValueError: ``shape='ellipse'``, and there are no ellipses.
+        """
+        for sample in data_samples:
+            found = sample['pred_instances']
+            ellipses = None
+            if self.shape != 'rectangle' and 'ellipses' in found:
+                ellipses = _ellipse_rows(found)
+            elif self.shape == 'ellipse':
+                raise ValueError(
+                    f'{sample["img_id"]}: the detector gives no '
+                    "pred_instances.ellipses; use shape='auto', or add an "
+                    'ellipse regressor to the config')
+            self.results.append(
+                dict(
+                    key=sample['img_id'],
+                    boxes=_box_rows(found),
+                    ellipses=ellipses,
+                    size=tuple(sample['ori_shape'][1::-1]),
+                    scale=sample.get('scale_factor'),
+                    shape=sample.get('batch_input_shape')))
+
+    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
+        """Write and score; called on the main process only.
+
+        Args:
+            results: One entry per image of all ranks. Images that came twice,
+                as a distributed sampler's padding does, count once.
+
+        Returns:
+            dict[str, float]: Empty with ``format_only``.
+
+        Raises:
+            ValueError: An image is not in the fold lists, a detection is not
+                finite or has a negative size, only some images have ellipses,
+                or there is no face in the images.
+        """
+        logger = MMLogger.get_current_instance()
+        unique = {result['key']: result for result in results}
+        folds = self._given_folds(unique)
+        shape = self._shape_of(unique)
+        names = [name for fold in folds.values() for name in fold]
+        detections = {name: unique[name][shape] for name in names}
+        sizes = {name: unique[name]['size'] for name in names}
+        if self.out_dir is not None:
+            self._write_detections(detections, folds, sizes)
+            logger.info(f'detections of {len(names):,} pictures, '
+                        f'{len(folds)} folds: {self.out_dir}')
+        if self.format_only:
+            return {}
+        truth = {
+            entry.name: entry.ellipses
+            for entries in self._folds.values()
+            for entry in entries
+        }
+        result = evaluate_fddb(detections, truth, sizes, only_given=True)
+        self._report(logger, result, self._conditions(results, folds, shape))
+        metrics = {}
+        for kind in ('disc', 'cont'):
+            for fps, rate in result.tpr_at(self.false_positives, kind).items():
+                metrics[f'{kind}_tpr@{fps}'] = rate
+            metrics[f'{kind}_final'] = result.final(kind)
+        return metrics
+
+    def _given_folds(self, given: Mapping[str, dict]) -> dict[int, list[str]]:
+        """Fold -> names of its images that were given, in list order."""
+        folds = {
+            fold: [entry.name for entry in entries if entry.name in given]
+            for fold, entries in self._folds.items()
+        }
+        known = {name for names in folds.values() for name in names}
+        unknown = [name for name in given if name not in known]
+        if unknown:
+            raise ValueError(
+                f'{len(unknown):,} of {len(given):,} images are not in the '
+                f'fold lists of {self.folds_dir}, the first is '
+                f'{unknown[0]!r}; test on FDDBDataset, or correct folds_dir')
+        return {fold: names for fold, names in folds.items() if names}
+
+    def _shape_of(self, given: Mapping[str, dict]) -> str:
+        """The entry of the results to score: ``boxes`` or ``ellipses``."""
+        without = [
+            name for name, result in given.items()
+            if result['ellipses'] is None
+        ]
+        if 0 < len(without) < len(given):
+            raise ValueError(
+                f'{len(without):,} of {len(given):,} images have no ellipses, '
+                f'the first is {without[0]!r}, and the others have; use '
+                "shape='rectangle'")
+        return 'boxes' if without else 'ellipses'
+
+    def _write_detections(self, detections: Mapping[str, np.ndarray],
+                          folds: Mapping[int, list[str]],
+                          sizes: Mapping[str, tuple[int, int]]) -> None:
+        """Write the fold files and the sizes of the pictures.
+
+        What an earlier test left goes first: it is not of these detections.
+        """
+        for pattern in ('fold-[0-9][0-9]-out.txt', 'DiscROC.txt',
+                        'ContROC.txt', 'results.json', 'roc.png'):
+            for path in self.out_dir.glob(pattern):
+                path.unlink()
+        write_fddb_folds(detections, folds, self.out_dir)
+        write_image_sizes_file(sizes, self.out_dir / 'image_sizes.txt')
+
+    def _conditions(self, results: list[dict], folds: Mapping[int, list[str]],
+                    shape: str) -> str:
+        """What must stand beside the numbers."""
+        given = sum(map(len, folds.values()))
+        total = sum(map(len, self._folds.values()))
+        pictures = f'{given:,} of {total:,} pictures'
+        parts = [
+            f'annotations {self.ann_file or self.folds_dir}',
+            f'detections as {"rectangles" if shape == "boxes" else shape}',
+            f'{"all" if given == total else "subset:"} {pictures}, folds '
+            f'{" ".join(map(str, folds))}', 'test resolution: ' +
+            (self.test_resolution or stated_resolution(results))
+        ]
+        if self._published and given < total:
+            parts.append('published curves are of all pictures: numbers of '
+                         'false positives do not compare')
+        return '; '.join(parts)
+
+    def _report(self, logger: MMLogger, result: FDDBResult,
+                conditions: str) -> None:
+        """Log the table; write ROC files, JSON and pictures."""
+        results = {self.name: result}
+        options = dict(
+            fps=self.false_positives,
+            annotations=conditions,
+            published=self._published)
+        logger.info('\n' + format_fddb_table(results, **options))
+        pictures = [] if self.roc_curve is None else [self.roc_curve]
+        if self.out_dir is not None:
+            write_roc(result, f'{self.out_dir}/')
+            write_fddb_json(self.out_dir / 'results.json', results, **options)
+            pictures.append(self.out_dir / 'roc.png')
+        for path in pictures:
+            plot_roc_curves(results, path, published=self._published)
+
+
+def _box_rows(instances: dict) -> np.ndarray:
+    """(n, 5) float64 x y w h score of instances (n boxes xyxy)."""
+    boxes = _array(instances['bboxes'], 4)
+    boxes[:, 2:] -= boxes[:, :2]
+    return np.hstack([boxes.round(3), _array(instances['scores'], 1)])
+
+
+def _ellipse_rows(instances: dict) -> np.ndarray:
+    """(n, 6) float64 ra rb theta cx cy score of instances."""
+    ellipses = _array(instances['ellipses'], 5)
+    angles = ellipses[:, 2].round(6)
+    ellipses = ellipses.round(3)
+    ellipses[:, 2] = angles
+    return np.hstack([ellipses, _array(instances['scores'], 1)])
+
+
+def _array(tensor, columns: int) -> np.ndarray:
+    """A tensor as float64 (n, columns), a copy."""
+    return np.array(tensor.double().cpu().numpy().reshape(-1, columns))

@@ -1,0 +1,109 @@
+"""The parts of a config that a test consists of: datasets and metrics."""
+import copy
+import os.path as osp
+from pathlib import Path
+
+from _runner import check_file
+from mmengine.config import Config, ConfigDict
+
+DATASET_CONFIGS = Path(__file__).resolve().parents[1] / \
+    'configs/_base_/datasets'
+
+
+def dataset_file(name: str) -> str:
+    """Path of a dataset config.
+
+    Args:
+        name (str): Its path, or the stem of a file in
+            ``configs/_base_/datasets``, such as ``fddb``.
+
+    Raises:
+        SystemExit: There is no such file.
+    """
+    if osp.isfile(name):
+        return name
+    known = {path.stem: path for path in DATASET_CONFIGS.glob('*.py')}
+    if name in known:
+        return str(known[name])
+    check_file(name, 'dataset config',
+               f'give a file or one of {", ".join(sorted(known))}')
+    return name
+
+
+def replace_test_dataset(cfg: Config, name: str) -> None:
+    """Let ``cfg`` test on the dataset of another config.
+
+    ``test_dataloader`` and ``test_evaluator`` are replaced as a whole:
+    nothing of the former ones is merged in.
+
+    Args:
+        cfg (Config): Config, changed in place.
+        name (str): See :func:`dataset_file`.
+
+    Raises:
+        SystemExit: There is no such file, or it lacks one of the two.
+    """
+    path = dataset_file(name)
+    dataset = Config.fromfile(path, import_custom_modules=False)
+    for key in ('test_dataloader', 'test_evaluator'):
+        if dataset.get(key) is None:
+            raise SystemExit(f'error: --dataset: "{path}" has no {key}; give '
+                             'a complete dataset config, such as those in '
+                             f'{DATASET_CONFIGS}')
+        cfg[key] = copy.deepcopy(dataset[key])
+    # A config that was only made for training has no test loop.
+    if cfg.get('test_cfg') is None:
+        cfg.test_cfg = dict(type='TestLoop')
+
+
+def innermost_datasets(dataset: ConfigDict, key: str) -> dict[str, ConfigDict]:
+    """Find the dataset configs inside wrappers such as ``ConcatDataset``.
+
+    Args:
+        dataset (ConfigDict): Config of a dataset or wrapper.
+        key (str): Where it is, such as ``test_dataloader.dataset``.
+
+    Returns:
+        dict[str, ConfigDict]: Key, as ``--cfg-options`` take it -> config.
+    """
+    if 'dataset' in dataset:
+        return innermost_datasets(dataset.dataset, f'{key}.dataset')
+    if 'datasets' in dataset:
+        found = {}
+        for number, part in enumerate(dataset.datasets):
+            found.update(innermost_datasets(part, f'{key}.datasets.{number}'))
+        return found
+    return {key: dataset}
+
+
+def metrics_of(cfg: Config) -> list[ConfigDict]:
+    """The metrics of the test's evaluator."""
+    evaluators = cfg.get('test_evaluator') or []
+    if isinstance(evaluators, dict):
+        evaluators = evaluators.get('metrics', [evaluators])
+    return list(evaluators)
+
+
+def only_metric(cfg: Config, kind: str, source: str,
+                remedy: str) -> ConfigDict:
+    """Find the one metric of a class in the test's evaluator.
+
+    Args:
+        cfg (Config): Config.
+        kind (str): Name of the class.
+        source (str): Argument that asks for it, for the message.
+        remedy (str): What to do if there is none, for the message.
+
+    Raises:
+        SystemExit: The test has no such metric, or several.
+    """
+    found = [m for m in metrics_of(cfg) if class_name(m) == kind]
+    if len(found) != 1:
+        raise SystemExit(f'error: {source}: test_evaluator has {len(found)} '
+                         f'{kind} where one must be; {remedy}')
+    return found[0]
+
+
+def class_name(part: ConfigDict) -> str:
+    """The class that a part of a config asks for, without its scope."""
+    return part.type.split('.')[-1]
