@@ -16,9 +16,9 @@ from pathlib import Path
 # MMDetection.
 os.environ['TINYFACES_REGISTER'] = '0'
 
-from tinyfaces.datasets import wider_annotations  # noqa: E402
-from tinyfaces.evaluation import analysis, functional  # noqa: E402
-from tinyfaces.utils.files import atomic_write  # noqa: E402
+from tinyfaces.datasets import wider_annotations
+from tinyfaces.evaluation import analysis, functional
+from tinyfaces.utils.files import atomic_write
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -13,6 +13,8 @@ from tiny_detector import RETINANET, save_random_model
 
 from tinyfaces.apis import (Detections, FaceDetector, UnreadableImageError,
                             default_model)
+from tinyfaces.ellipses import (LinearEllipseRegressor, LinearMap,
+                                save_ellipse_regressor)
 
 
 @MODELS.register_module()
@@ -342,3 +344,44 @@ def test_default_model(tmp_path, monkeypatch):
     config, weights = default_model()
     assert config.resolve() == folder / 'config.py'
     assert weights.resolve() == folder / 'weights.pth'
+
+
+def test_ellipses_of_tiles_lie_on_their_boxes(tmp_path):
+    """Every ellipse is the one inscribed in its box, wherever it came from."""
+    torch.save({'state_dict': {}}, tmp_path / 'none.pth')
+    save_ellipse_regressor(
+        LinearEllipseRegressor(
+            LinearMap(np.zeros(2), np.ones(2), np.zeros((2, 5)), np.zeros(5)),
+            np.zeros(5), np.zeros(5), 0., 1, 1, 0), tmp_path / 'box.npz')
+    preprocessor = dict(
+        type='DetDataPreprocessor',
+        bgr_to_rgb=True,
+        mean=[0, 0, 0],
+        std=[1, 1, 1],
+        pad_size_divisor=32)
+    model = dict(
+        type='PostProcessedDetector',
+        detector=dict(
+            type='SquareDetector',
+            test_cfg=dict(nms=dict(type='nms', iou_threshold=.4)),
+            data_preprocessor=preprocessor),
+        test_cfg=dict(post_process=[
+            dict(type='EllipseRegressor', model=str(tmp_path / 'box.npz'))
+        ]))
+    detector = FaceDetector(
+        Config(dict(model=model)),
+        tmp_path / 'none.pth',
+        device='cpu',
+        tile_size=128,
+        tile_overlap=32)
+    squares = [(10, 10, 20, 250), (200, 150, 18, 240), (90, 40, 100, 230),
+               (290, 5, 9, 220)]
+    found = detector(canvas(200, 310, squares))
+    assert len(found) == len(squares)
+    sides = found.boxes[:, 2:] - found.boxes[:, :2]
+    # The large one came from a smaller copy.
+    assert sides.max() > 90 and len(detector.model.seen) > 4
+    centres = (found.boxes[:, 2:] + found.boxes[:, :2]) / 2
+    np.testing.assert_allclose(found.ellipses[:, 3:], centres, atol=.01)
+    np.testing.assert_allclose(
+        found.ellipses[:, :2], np.sort(sides / 2)[:, ::-1], rtol=1e-4)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinyfaces.visualization.draw import draw_detections
+from tinyfaces.visualization.draw import draw_detections, ellipse_outlines
 
 GREY = np.full((200, 300, 3), 90, np.uint8)
 
@@ -73,3 +73,46 @@ def test_wrong_input():
         draw_detections(GREY, [[0, 0, 1, 1]], [.5, .6])
     with pytest.raises(ValueError, match='max_side is 0'):
         draw_detections(GREY, [], [], max_side=0)
+
+
+def test_ellipses_are_drawn_instead_of_boxes():
+    # Half-axes 20 along x and 8; the box would begin at 130, 92.
+    mask = changed(
+        draw_detections(
+            GREY, [[130, 92, 170, 108]], [.9],
+            ellipses=[[20, 8, 0., 150, 100]]))
+    rows, columns = np.nonzero(mask)
+    assert (columns.min(), columns.max()) == (130, 170)
+    assert (rows.min(), rows.max()) == (92, 108)
+    assert mask[100, 130] and mask[92, 150] and not mask[92, 130]
+    assert not mask[100, 140:160].any()
+    # A quarter turn exchanges the axes.
+    turned = changed(
+        draw_detections(
+            GREY, [[130, 92, 170, 108]], [.9],
+            ellipses=[[20, 8, np.pi / 2, 150, 100]]))
+    rows, columns = np.nonzero(turned)
+    assert (columns.min(), columns.max()) == (142, 158)
+    assert (rows.min(), rows.max()) == (80, 120)
+
+
+def test_ellipses_are_scaled_with_the_picture():
+    mask = changed(
+        draw_detections(
+            GREY, [[130, 92, 170, 108]], [.9],
+            max_side=150,
+            ellipses=[[20, 8, 0., 150, 100]]), GREY[::2, ::2])
+    assert mask[50, 65] and mask[50, 85] and not mask[50, 70:80].any()
+
+
+def test_outlines_lean_as_in_fddb():
+    # The major axis points right and down: y grows downwards.
+    outline = ellipse_outlines([[10, 5, np.pi / 4, 0, 0]], points=4)[0]
+    expected = np.array([[10, 10], [-5, 5], [-10, -10], [5, -5]]) / 2**.5
+    np.testing.assert_allclose(outline, expected)
+    assert ellipse_outlines(np.zeros((0, 5))).shape == (0, 72, 2)
+
+
+def test_ellipses_must_fit_the_boxes():
+    with pytest.raises(ValueError, match='1 boxes but 0 ellipses'):
+        draw_detections(GREY, [[1, 1, 9, 9]], [.9], ellipses=np.zeros((0, 5)))

@@ -121,7 +121,8 @@ class DetectionJob:
     ``detections.jsonl`` has one line for each picture, written as soon as
     the picture is done: ``file``, ``width``, ``height`` and ``faces``, a
     list of ``{'box': [x1, y1, x2, y2], 'score': s}`` in pixels of the
-    upright picture, and ``drawing`` where one was made; or ``file`` and
+    upright picture (with ``'ellipse'`` too from a model that gives them, see
+    :class:`Detections`), and ``drawing`` where one was made; or ``file`` and
     ``error`` for a file that could not be read. ``images/`` has a copy of
     each picture with the faces drawn in.
 
@@ -196,7 +197,7 @@ class DetectionJob:
         if self.draw:
             drawing = Path('images', f'{picture.drawing}.jpg')
             drawn = draw_detections(image, detections.boxes, detections.scores,
-                                    self.drawing_side)
+                                    self.drawing_side, detections.ellipses)
             with atomic_write(self.out / drawing) as temporary:
                 drawn.save(temporary, quality=92)
             line['drawing'] = drawing.as_posix()

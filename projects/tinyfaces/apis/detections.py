@@ -14,12 +14,17 @@ class Detections:
         scores: float32 of shape (n,), descending.
         width: Width of the upright picture in pixels.
         height: Height of the upright picture in pixels.
+        ellipses: float32 of shape (n, 5) where the model gives ellipses too:
+            major and minor half-axis, angle of the major axis in radians
+            (from the x axis towards the y axis), centre x and y; in pixels
+            of the upright picture. They may reach out of it. Otherwise None.
     """
 
     boxes: np.ndarray
     scores: np.ndarray
     width: int
     height: int
+    ellipses: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Number of faces."""
@@ -30,18 +35,20 @@ class Detections:
 
         Returns:
             dict: ``width``, ``height`` and ``faces``, a list of
-            ``{'box': [x1, y1, x2, y2], 'score': s}``; pixels are rounded to
-            two decimals, scores to six.
+            ``{'box': [x1, y1, x2, y2], 'score': s}``, with ``'ellipse': [ra,
+            rb, theta, cx, cy]`` where there are ellipses; pixels are rounded
+            to two decimals, scores and angles to six.
         """
         boxes = np.round(self.boxes.astype(np.float64), 2).tolist()
         scores = np.round(self.scores.astype(np.float64), 6).tolist()
-        return {
-            'width':
-            self.width,
-            'height':
-            self.height,
-            'faces': [{
-                'box': box,
-                'score': score
-            } for box, score in zip(boxes, scores)],
-        }
+        faces = [{
+            'box': box,
+            'score': score
+        } for box, score in zip(boxes, scores)]
+        if self.ellipses is not None:
+            for face, ellipse in zip(faces, self.ellipses.tolist()):
+                face['ellipse'] = [
+                    round(value, 6 if column == 2 else 2)
+                    for column, value in enumerate(ellipse)
+                ]
+        return {'width': self.width, 'height': self.height, 'faces': faces}

@@ -15,6 +15,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 from tqdm import tqdm
 
+from ..ellipses import scale_ellipses
 from .detections import Detections
 from .image_io import check_channel_order, load_image
 from .tiling import Level, check_tiling, clear_of_cuts, cut_margin, plan_levels
@@ -141,47 +142,57 @@ class FaceDetector:
                 disable=not (self.progress and tiled)) as bar:
             for level in levels:
                 found += self._look_at_level(image, level, bar)
-        boxes = np.concatenate([boxes for boxes, _ in found])
-        scores = np.concatenate([scores for _, scores in found])
+        boxes, scores, ellipses = map(np.concatenate, zip(*found))
         boxes = boxes.clip(0, [width, height, width, height])
         keep = (scores >= self.score_thr) & (boxes[:, 2:]
                                              > boxes[:, :2]).all(axis=1)
         boxes, scores = boxes[keep].astype(np.float32), scores[keep]
+        ellipses = ellipses[keep].astype(np.float32)
         if tiled and len(boxes):
             kept = nms(
                 torch.from_numpy(boxes), torch.from_numpy(scores),
                 self.nms_iou)[1].numpy()
             boxes, scores = boxes[kept], scores[kept]
+            ellipses = ellipses[kept]
         order = np.argsort(-scores, kind='stable')[:self.max_per_img]
-        return Detections(boxes[order], scores[order], width, height)
+        return Detections(boxes[order], scores[order], width, height,
+                          ellipses[order] if ellipses.shape[1] else None)
 
     def _look_at_level(self, image: np.ndarray, level: Level,
-                       bar: tqdm) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Boxes in pixels of the picture, and scores, one pair per tile."""
+                       bar: tqdm) -> list[tuple[np.ndarray, ...]]:
+        """What :meth:`_predict` gives of each tile, in the picture's pixels.
+        """
         height, width = image.shape[:2]
         if (level.width, level.height) != (width, height):
             image = mmcv.imresize(
                 np.ascontiguousarray(image), (level.width, level.height),
                 interpolation='area')
-        ratio = np.tile([width / level.width, height / level.height], 2)
+        ratio = np.array([width / level.width, height / level.height])
         margin = cut_margin(self.tile_overlap)
         found = []
         for tile in level.tiles:
-            boxes, scores = self._predict(image[tile.top:tile.bottom,
-                                                tile.left:tile.right])
+            boxes, scores, ellipses = self._predict(
+                image[tile.top:tile.bottom, tile.left:tile.right])
             boxes = boxes + np.tile([tile.left, tile.top], 2)
             keep = clear_of_cuts(boxes, tile, level.width, level.height,
                                  margin)
-            boxes = boxes * ratio
+            boxes = boxes * np.tile(ratio, 2)
             sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
             keep &= sides >= level.min_side
-            found.append((boxes[keep], scores[keep]))
+            if ellipses.shape[1]:
+                ellipses = scale_ellipses(
+                    ellipses + [0, 0, 0, tile.left, tile.top], ratio)
+            found.append((boxes[keep], scores[keep], ellipses[keep]))
             bar.update()
         return found
 
     @torch.no_grad()
-    def _predict(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Boxes (n, 4) in pixels of a small RGB picture, and scores (n,)."""
+    def _predict(
+            self,
+            image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Boxes (n, 4) in pixels of a small RGB picture, scores (n,), and
+        ellipses (n, 5), or (n, 0) from a model that gives none.
+        """
         # MMDetection's models take BGR; their preprocessor swaps if needed.
         inputs = torch.from_numpy(
             np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1)))
@@ -196,7 +207,10 @@ class FaceDetector:
         result = self.model.test_step(
             dict(inputs=[inputs], data_samples=[sample]))[0].pred_instances
         faces = result[result.labels == self.label].detach().cpu()
-        return (faces.bboxes.float().numpy(), faces.scores.float().numpy())
+        ellipses = faces.get('ellipses', faces.bboxes.new_empty(
+            (len(faces), 0)))
+        return (faces.bboxes.float().numpy(), faces.scores.float().numpy(),
+                ellipses.float().numpy())
 
 
 def default_model(
@@ -226,6 +240,8 @@ def default_model(
 
 def _final_test_cfg(model_cfg: ConfigDict) -> ConfigDict:
     """The part of ``test_cfg`` that the boxes go through last."""
+    # What is behind a detector (PostProcessedDetector) moves no box.
+    model_cfg = model_cfg.get('detector', model_cfg)
     test_cfg = model_cfg.get('test_cfg') or ConfigDict()
     return test_cfg.get('rcnn') or test_cfg
 

@@ -1,4 +1,9 @@
 """Components of the detectors."""
-from .task_modules import StreamingMaxIoUAssigner
+from .detectors import PostProcessedDetector
+from .task_modules import (EllipseRegressor, FeatureSampler,
+                           StreamingMaxIoUAssigner)
 
-__all__ = ['StreamingMaxIoUAssigner']
+__all__ = [
+    'EllipseRegressor', 'FeatureSampler', 'PostProcessedDetector',
+    'StreamingMaxIoUAssigner'
+]

@@ -1,4 +1,9 @@
-"""Matching of anchors and faces."""
+"""Matching of anchors and faces, and steps behind a detector."""
+from .ellipse_regressor import EllipseRegressor
+from .feature_sampler import FeaturePyramid, FeatureSampler, anchor_scale
 from .streaming_max_iou_assigner import StreamingMaxIoUAssigner
 
-__all__ = ['StreamingMaxIoUAssigner']
+__all__ = [
+    'EllipseRegressor', 'FeaturePyramid', 'FeatureSampler',
+    'StreamingMaxIoUAssigner', 'anchor_scale'
+]

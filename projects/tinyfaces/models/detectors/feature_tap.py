@@ -1,0 +1,78 @@
+"""Reading what a submodule gives while a detector runs."""
+from collections.abc import Sequence
+from types import TracebackType
+
+from torch import Tensor, nn
+
+from ..task_modules.feature_sampler import FeaturePyramid
+
+
+class FeatureTap:
+    """Keep the outputs of submodules of the one forward pass in the block.
+
+    Args:
+        detector: Has a ``backbone``, which is called with the input.
+        sources: Names of submodules that return a map or several.
+
+    Raises:
+        ValueError: The detector has no such submodule.
+    """
+
+    def __init__(self, detector: nn.Module, sources: Sequence[str]) -> None:
+        for name in ('backbone', *sources):
+            if not isinstance(getattr(detector, name, None), nn.Module):
+                raise ValueError(
+                    f'{type(detector).__name__} has no {name}, whose '
+                    'features a post-processing step needs; fit its '
+                    'regressor on box features, or on another source')
+        self._detector = detector
+        self._sources = sources
+        self._handles = []
+        self._outputs: dict[str, list[tuple[Tensor, ...]]] = {}
+        self._input_shapes: list[tuple[int, int]] = []
+
+    def __enter__(self) -> 'FeatureTap':
+        """Start listening."""
+        self._handles.append(
+            self._detector.backbone.register_forward_pre_hook(
+                lambda module, inputs: self._input_shapes.append(
+                    tuple(inputs[0].shape[-2:]))))
+        for name in self._sources:
+            self._outputs[name] = []
+            self._handles.append(
+                getattr(self._detector, name).register_forward_hook(
+                    lambda module, inputs, output, name=name: self.
+                    _outputs[name].append((output, ) if isinstance(
+                        output, Tensor) else tuple(output))))
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        """Stop listening, also when the detector fails."""
+        while self._handles:
+            self._handles.pop().remove()
+
+    def pyramid(self, source: str, index: int,
+                batch_size: int) -> FeaturePyramid:
+        """What a submodule gave for one picture of the batch.
+
+        Args:
+            source: One of ``sources``.
+            index: Of the picture in the batch.
+            batch_size: Pictures in the batch.
+
+        Raises:
+            ValueError: The detector ran its network several times or on
+                other pictures than it reports, so that the features cannot
+                be told apart.
+        """
+        outputs = self._outputs[source]
+        if len(outputs) != 1 or len(self._input_shapes) != 1 or any(
+                len(level) != batch_size for level in outputs[0]):
+            raise ValueError(
+                f'the {source} of {type(self._detector).__name__} ran '
+                f'{len(outputs)} times for a batch of {batch_size}: features '
+                'can only be read from a single pass; use a regressor that '
+                'was fitted on box features')
+        return FeaturePyramid([level[index] for level in outputs[0]],
+                              self._input_shapes[0])

@@ -1,0 +1,163 @@
+"""Steps behind a detector's predictions."""
+from collections.abc import Callable, Sequence
+
+from mmdet.registry import MODELS, TASK_UTILS
+from mmdet.structures import DetDataSample
+from mmengine.model import BaseModel, BaseTTAModel
+from mmengine.optim import OptimWrapper
+from torch import Tensor, nn
+
+from .feature_tap import FeatureTap
+
+
+@MODELS.register_module()
+class PostProcessedDetector(BaseModel):
+    """Any detector, with steps applied to each data sample it predicts.
+
+    The wrapped detector does everything else: losses, training, its data
+    preprocessor and its own ``test_cfg`` stay what they are, and its
+    attributes are reached through the wrapper. Names of parameters in
+    checkpoints are those of the bare detector, so that a checkpoint of one
+    fits the other.
+
+    A step is called with a data sample, and with the
+    :class:`~tinyfaces.models.task_modules.feature_sampler.FeaturePyramid`
+    of the submodule that its ``feature_source`` names, if it names one; the
+    features come from the same forward pass. For test-time augmentation
+    wrap the augmenting model, so that the steps see the merged detections.
+
+    Args:
+        detector: Config of a detector or of a model for test-time
+            augmentation, or the model itself.
+        test_cfg: ``post_process``, a list of configs of steps from
+            ``TASK_UTILS``, in the order in which they are applied.
+
+    Raises:
+        ValueError: ``test_cfg`` has no steps or something else; or a step
+            needs features that the detector does not have, or of which
+            there are several sets under test-time augmentation.
+    """
+
+    def __init__(self, detector: dict | nn.Module, test_cfg: dict) -> None:
+        if not isinstance(detector, nn.Module):
+            detector = MODELS.build(detector)
+        super().__init__(data_preprocessor=detector.data_preprocessor)
+        # There is only one: __getattr__ finds that of the detector.
+        del self.data_preprocessor
+        if list(test_cfg) != ['post_process'] or not test_cfg['post_process']:
+            raise ValueError(
+                'test_cfg of a PostProcessedDetector must be '
+                'dict(post_process=[...]) with one step or more, but has the '
+                f'keys {list(test_cfg)}; what the detector itself is to do '
+                "belongs into its own config's test_cfg")
+        self.detector = detector
+        self.steps: list[Callable] = [
+            TASK_UTILS.build(step) for step in test_cfg['post_process']
+        ]
+        self._sources = sorted({
+            step.feature_source
+            for step in self.steps if getattr(step, 'feature_source', None)
+        })
+        if self._sources:
+            if isinstance(detector, BaseTTAModel):
+                raise ValueError(
+                    "a post-processing step needs the detector's features, "
+                    'but test-time augmentation has different ones for every '
+                    'view of a picture; use a regressor that was fitted on '
+                    'box features')
+            # Fail now, not at the first picture.
+            FeatureTap(detector, self._sources)
+        self._register_state_dict_hook(_bare_keys)
+        self._register_load_state_dict_pre_hook(_wrapped_keys)
+
+    def __getattr__(self, name: str):
+        """Attributes of the detector."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name == 'detector':
+                raise
+            return getattr(self.detector, name)
+
+    def forward(
+        self,
+        inputs: Tensor | list[Tensor],
+        data_samples: Sequence[DetDataSample] | None = None,
+        mode: str = 'tensor'
+    ) -> dict[str, Tensor] | list[DetDataSample] | Tensor | tuple:
+        """The detector's ``forward``; predictions go through the steps.
+
+        Args:
+            inputs: Preprocessed batch, as the detector takes it.
+            data_samples: One for each picture.
+            mode: ``loss``, ``predict`` or ``tensor``.
+
+        Returns:
+            dict | list[DetDataSample] | Tensor | tuple: As the detector.
+        """
+        if mode != 'predict':
+            return self.detector(inputs, data_samples, mode=mode)
+        return self._post_processed(self.detector, inputs, data_samples, mode)
+
+    def predict(self, *args, **kwargs) -> list[DetDataSample]:
+        """The detector's ``predict``, and the steps."""
+        return self._post_processed(self.detector.predict, *args, **kwargs)
+
+    def test_step(self, data: dict | tuple | list) -> list[DetDataSample]:
+        """The detector's ``test_step``, and the steps."""
+        return self._post_processed(self.detector.test_step, data)
+
+    def val_step(self, data: dict | tuple | list) -> list[DetDataSample]:
+        """The detector's ``val_step``, and the steps."""
+        return self._post_processed(self.detector.val_step, data)
+
+    def train_step(self, data: dict | tuple | list,
+                   optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
+        """The detector's ``train_step``."""
+        return self.detector.train_step(data, optim_wrapper)
+
+    def _post_processed(self, run: Callable, *args,
+                        **kwargs) -> list[DetDataSample]:
+        """What ``run`` predicts, after all steps."""
+        if not self._sources:
+            samples = run(*args, **kwargs)
+            for sample in samples:
+                for step in self.steps:
+                    step(sample)
+            return samples
+        with FeatureTap(self.detector, self._sources) as tap:
+            samples = run(*args, **kwargs)
+        for index, sample in enumerate(samples):
+            for step in self.steps:
+                source = getattr(step, 'feature_source', None)
+                if source:
+                    step(sample, tap.pyramid(source, index, len(samples)))
+                else:
+                    step(sample)
+        return samples
+
+
+def _bare_keys(module: nn.Module, state_dict: dict, prefix: str, _) -> None:
+    """Drop ``detector.`` from the names, after a state dict was made."""
+    tables = [(state_dict, f'{prefix}detector.', prefix)]
+    metadata = getattr(state_dict, '_metadata', None)
+    if metadata is not None:
+        # Versions of modules, by the name of the module without a dot.
+        metadata[prefix[:-1]] = metadata.pop(f'{prefix}detector')
+        tables.append((metadata, f'{prefix}detector.', prefix))
+    for table, wrapped, bare in tables:
+        for key in [key for key in table if key.startswith(wrapped)]:
+            table[bare + key[len(wrapped):]] = table.pop(key)
+
+
+def _wrapped_keys(state_dict: dict, prefix: str, *_) -> None:
+    """Put ``detector.`` before the names, before a state dict is loaded."""
+    for key in [key for key in state_dict if key.startswith(prefix)]:
+        state_dict[f'{prefix}detector.{key[len(prefix):]}'] = state_dict.pop(
+            key)
+    metadata = getattr(state_dict, '_metadata', None)
+    if metadata is not None:
+        # Added, not renamed: the caller's state dict shares this table.
+        for name, versions in list(metadata.items()):
+            metadata.setdefault(f'detector.{name}' if name else 'detector',
+                                versions)

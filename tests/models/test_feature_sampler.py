@@ -1,0 +1,112 @@
+import math
+
+import pytest
+import torch
+from mmdet.registry import MODELS, TASK_UTILS
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
+from tiny_detector import RETINANET
+
+from tinyfaces.models.task_modules import (FeaturePyramid, FeatureSampler,
+                                           anchor_scale)
+
+
+def sample(boxes, **meta):
+    found = DetDataSample(metainfo=meta)
+    found.pred_instances = InstanceData(
+        bboxes=torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4))
+    return found
+
+
+def ramps(input_shape, strides, offset=0.):
+    """Maps whose channels are the level and x and y of the cell's centre."""
+    maps = []
+    for level, stride in enumerate(strides):
+        rows, columns = (math.ceil(side / stride) for side in input_shape)
+        y, x = torch.meshgrid(
+            torch.arange(rows) + .5, torch.arange(columns) + .5, indexing='ij')
+        maps.append(
+            torch.stack(
+                (torch.full_like(x, level), x * stride + offset, y * stride)))
+    return FeaturePyramid(maps, input_shape)
+
+
+def around(x, y, side):
+    return [x - side / 2, y - side / 2, x + side / 2, y + side / 2]
+
+
+def test_bilinear_at_the_centre_of_the_box():
+    step = FeatureSampler(level_scale=4.)
+    # Not a centre of a cell: a ramp is reproduced by bilinear interpolation.
+    found = step.sample(
+        sample([around(50.7, 33.2, 16)]), ramps((128, 128), (4, 8, 16)))
+    torch.testing.assert_close(found, torch.tensor([[0., 50.7, 33.2]]))
+
+
+def test_at_the_border_the_outermost_cell_counts():
+    step = FeatureSampler(level_scale=4.)
+    found = step.sample(
+        sample([around(0, 127.9, 16),
+                around(-50, 300, 16)]), ramps((128, 128), (4, 8)))
+    torch.testing.assert_close(found, torch.tensor([[0., 2, 126], [0., 2,
+                                                                   126]]))
+
+
+def test_level_by_size_with_geometric_borders():
+    step = FeatureSampler(level_scale=4.)
+    sides = (1, 22.6, 22.7, 45.2, 45.3, 5000)
+    boxes = [around(64, 64, side) for side in sides]
+    # A tall box counts by its area.
+    boxes.append([64 - 11, 64 - 46, 64 + 11, 64 + 46])
+    found = step.sample(sample(boxes), ramps((256, 256), (4, 8, 16)))
+    assert found[:, 0].tolist() == [0, 0, 1, 1, 2, 2, 1]
+
+
+def test_boxes_are_brought_to_the_input():
+    step = FeatureSampler(level_scale=4.)
+    found = step.sample(
+        sample([around(100, 40, 16)], scale_factor=(2., 3.)),
+        ramps((256, 512), (4, 8, 16)))
+    # 32 x 48 pixels there: between strides 8 (32) and 16 (64).
+    torch.testing.assert_close(found, torch.tensor([[1., 200, 120]]))
+
+
+@pytest.mark.parametrize('shape', [(450, 301), (40, 100), (64, 64)])
+def test_strides_of_padded_and_unpadded_inputs(shape):
+    pyramid = ramps(shape, (4, 8, 16, 32))
+    assert pyramid.strides == [4, 8, 16, 32]
+    floored = FeaturePyramid([
+        torch.zeros(1, 451 // 4, 301 // 4),
+        torch.zeros(1, 451 // 32, 301 // 32)
+    ], (451, 301))
+    assert floored.strides == [4, 32]
+
+
+def test_none_found():
+    step = FeatureSampler()
+    found = step.sample(sample([]), ramps((128, 128), (4, 8)))
+    assert found.shape == (0, 3)
+
+
+def test_as_a_step_it_sets_features():
+    step = TASK_UTILS.build(dict(type='FeatureSampler', source='backbone'))
+    assert step.feature_source == 'backbone'
+    found = sample([around(20, 20, 16)])
+    step(found, ramps((128, 128), (4, 8)))
+    assert found.pred_instances.features.shape == (1, 3)
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match='level_scale is 0'):
+        FeatureSampler(level_scale=0)
+    uneven = FeaturePyramid(
+        [torch.zeros(3, 8, 8), torch.zeros(5, 4, 4)], (32, 32))
+    with pytest.raises(ValueError, match=r'neck have \[3, 5\] channels'):
+        FeatureSampler().sample(sample([]), uneven)
+
+
+def test_scale_of_anchors():
+    detector = MODELS.build(RETINANET)
+    # Scales 2 and 2 sqrt 2; a ratio does not change the area.
+    assert anchor_scale(detector) == pytest.approx(2 * 2**.25, rel=1e-5)
+    assert anchor_scale(torch.nn.Identity()) == 4
