@@ -6,6 +6,37 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def check_writable(path: str | os.PathLike) -> None:
+    """Raise unless a file can be written, as far as its path tells.
+
+    For what is written after long work, and for a message that names the path
+    as the user gave it.
+
+    Args:
+        path: The file; folders that are missing can be made.
+
+    Raises:
+        IsADirectoryError: It is a folder.
+        NotADirectoryError: What should be a folder of the path is none.
+        PermissionError: The folder does not allow it.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f'{path} is a folder; give the name of a file')
+    # The first parent that exists is where folders or the file are made.
+    for parent in path.parents:
+        if parent.is_dir():
+            if not os.access(parent, os.W_OK | os.X_OK):
+                raise PermissionError(
+                    f'{path} cannot be written: no permission for the folder '
+                    f'{parent}; choose another one')
+            return
+        if os.path.lexists(parent):
+            raise NotADirectoryError(
+                f'{path} cannot be written: {parent} is not a folder; choose '
+                'another name')
+
+
 @contextmanager
 def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     """Write ``path`` as a whole or not at all.
@@ -21,8 +52,9 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
         Path: The temporary file, which exists and is empty.
 
     Raises:
-        OSError: The folder cannot be written.
+        OSError: As :func:`check_writable`, or the disk is full.
     """
+    check_writable(path)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(
