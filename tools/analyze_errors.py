@@ -7,6 +7,7 @@ Example:
 """
 import argparse
 import json
+import math
 import os
 import sys
 from functools import cache
@@ -18,7 +19,8 @@ os.environ['TINYFACES_REGISTER'] = '0'
 
 from tinyfaces.datasets import wider_annotations
 from tinyfaces.evaluation import analysis, functional
-from tinyfaces.utils.files import atomic_write
+from tinyfaces.utils.console import run_and_print
+from tinyfaces.utils.files import atomic_write, check_writable
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -73,7 +75,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='sizes in pixels; default: 16 from 8x6 to 593x474')
     add('--score-thrs',
         nargs='*',
-        type=float,
+        type=_finite,
         metavar='S',
         help='scores at which recall by height is read; default: 0.5, or 0 '
         'for logits')
@@ -92,8 +94,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def run(args: argparse.Namespace) -> None:
-    """Load, analyse, draw, and only then write."""
+def run(args: argparse.Namespace) -> str:
+    """Load, analyse, draw, and only then write; gives the report."""
+    check_writable(Path(args.out) / 'index.html')
+    _require_file(args.annotations,
+                  'give wider_face_val_bbx_gt.txt of wider_face_split.zip')
+    _require_file(args.image_list,
+                  'give a list of <event>/<image>, or a *_bbx_gt.txt')
     settings = list(dict.fromkeys(args.settings))
     if os.path.isfile(args.gt):
         truth = functional.load_wider_annotations(args.gt, settings)
@@ -148,14 +155,19 @@ def run(args: argparse.Namespace) -> None:
         warnings += [f'{name}: {text}' for text in remarks]
         for setting, result in results.items():
             content['settings'][setting]['detectors'][name] = result
-    write(analysis.finite(content), truth, find_picture, Path(args.out))
+    return write(analysis.finite(content), truth, find_picture, Path(args.out))
 
 
 def write(content: dict, truth: functional.WiderGroundTruth, find_picture,
-          out: Path) -> None:
-    """Draw everything, then write all files; the page comes last."""
+          out: Path) -> str:
+    """Draw everything, then write all files; the page comes last.
+
+    Returns:
+        str: What was written, for the terminal.
+    """
     # Matplotlib takes a while to load: not before the input was found good.
-    from tinyfaces.visualization.analysis import draw_pictures, render_page
+    from tinyfaces.visualization.analysis import (draw_pictures,
+                                                  is_picture_name, render_page)
     drawn = {
         row['image']
         for part in content['settings'].values()
@@ -178,10 +190,21 @@ def write(content: dict, truth: functional.WiderGroundTruth, find_picture,
         temporary.write_text(json.dumps(content) + '\n', encoding='utf-8')
     with atomic_write(out / 'index.html') as temporary:
         temporary.write_text(page, encoding='utf-8')
+    # Figures of an earlier run are not of this page.
+    written = {picture.file_name for picture in pictures}
+    for path in (out / 'figures').iterdir():
+        if is_picture_name(path.name) and path.name not in written:
+            path.unlink()
     for text in content['warnings']:
         print(f'warning: {text}', file=sys.stderr)
-    print(f'{out / "index.html"}: {len(pictures)} figures, '
-          f'{len(page) / 1e6:.1f} MB')
+    return (f'{out / "index.html"}: {len(pictures)} figures, '
+            f'{len(page) / 1e6:.1f} MB')
+
+
+def _require_file(path: str | None, remedy: str) -> None:
+    """An error before the long work, unless the option was left out."""
+    if path and not os.path.isfile(path):
+        raise FileNotFoundError(f'{path}: no such file; {remedy}')
 
 
 def _picture_finder(folder: str | None):
@@ -202,10 +225,21 @@ def _picture_finder(folder: str | None):
     return find
 
 
+def _finite(text: str) -> float:
+    """A number, neither NaN nor infinite."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f'{text!r} is not a finite number')
+    return value
+
+
 def _positive(text: str) -> float:
     """A number above 0."""
-    value = float(text)
-    if not 0 < value < float('inf'):
+    value = _finite(text)
+    if value <= 0:
         raise argparse.ArgumentTypeError(f'{text} is not above 0')
     return value
 
@@ -215,20 +249,17 @@ def _size(text: str) -> tuple[float, float]:
     height, _, width = text.partition('x')
     try:
         return _positive(height), _positive(width)
-    except ValueError:
+    except argparse.ArgumentTypeError as error:
         raise argparse.ArgumentTypeError(
-            f'{text} is not HEIGHTxWIDTH, for example 25x20') from None
+            f'{text} is not HEIGHTxWIDTH, for example 25x20: {error}'
+        ) from None
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code: 0, or 1 after one line that says what is wrong."""
+    """Exit code: 0; 1 after one line that says what is wrong; 141 for a pipe
+    that nobody reads."""
     args = parse_args(argv)
-    try:
-        run(args)
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    return 0
+    return run_and_print(lambda: run(args))
 
 
 if __name__ == '__main__':

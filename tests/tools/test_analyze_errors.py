@@ -156,6 +156,29 @@ def test_faces_that_the_annotations_lack_are_reported(folder, main, capsys):
     assert '5 of 6 faces' in (folder / 'out/index.html').read_text()
 
 
+def test_figures_of_an_earlier_run_go_and_nothing_else(folder, main):
+    figures = folder / 'out/figures'
+    others = [
+        'easy-mine.png', 'hard-error_modes.svg', 'notes-localisation.png'
+    ]
+    stale = ['easy-error_modes.png', 'hard-top_false_positives-2.jpg']
+    figures.mkdir(parents=True)
+    for name in (*others, *stale):
+        (figures / name).write_text('x')
+    assert main(folder / 'pred.zip', '--gt', folder, '--images',
+                folder / 'images', '--out', folder / 'out') == 0
+    names = {path.name for path in figures.iterdir()}
+    assert names >= {*others, 'hard-top_false_positives-1.jpg'}
+    assert not names & set(stale)
+    assert len(names) == len(others) + 9
+
+
+def test_a_reader_that_has_gone_costs_no_file(folder, run_without_reader):
+    run_without_reader(TOOL, 'pred.zip', '--gt', '.', '--annotations',
+                       'bbx_gt.txt', '--out', 'out')
+    assert (folder / 'out/index.html').is_file()
+
+
 @pytest.mark.parametrize(
     'args, message',
     [(['none.zip'], 'no such folder or zip'),
@@ -163,7 +186,10 @@ def test_faces_that_the_annotations_lack_are_reported(folder, main, capsys):
      (['{}/bad'], 'bad/a/1.txt, line 2: says 3'),
      (['{}/logits.zip'], 'if they are logits, give --logits logits'),
      (['{}/pred.zip', '--images', '{}/none'], 'no such folder of pictures'),
-     (['{}/pred.zip', '--annotations', '{}/none'], 'No such file'),
+     (['{}/pred.zip', '--annotations', '{}/none'
+       ], 'none: no such file; give wider_face_val_bbx'),
+     (['{}/pred.zip', '--image-list', '{}/none'], 'none: no such file; give'),
+     (['none.zip', '--out', '{}/odd.txt'], 'odd.txt is not a folder; choose'),
      (['{}/pred.zip', '--annotations', '{}/odd.txt'], 'odd.txt, line 3'),
      (['{}/pred.zip', '--image-list', '{}/two.txt'], 'counts no face'),
      (['{}/pred.zip', '--images', '{}/broken'], 'not a readable picture')])
@@ -178,20 +204,24 @@ def test_bad_input_is_one_line_and_nothing_is_written(folder, main, capsys,
     args = [arg.format(folder) for arg in args]
     if '--gt' not in args:
         args += ['--gt', folder]
-    assert main(*args, '--out', folder / 'out') == 1
+    if '--out' not in args:
+        args += ['--out', folder / 'out']
+    assert main(*args) == 1
     text = capsys.readouterr().err
     assert text.startswith('error: ') and message in text
     assert text.count('\n') == 1
     assert not (folder / 'out').exists()
 
 
-@pytest.mark.parametrize('args, message',
-                         [(['p', 'p'], 'same name'),
-                          (['p', '--names', 'a', 'b'], 'one name per'),
-                          (['p', '--logits', 'q'], 'no such detector'),
-                          (['p', '--normalized-n', '0'], 'not above 0'),
-                          (['p', '--target-sizes', '25x0'], 'not above 0'),
-                          (['p', '--target-sizes', '25'], 'not HEIGHTxWIDTH')])
+@pytest.mark.parametrize(
+    'args, message',
+    [(['p', 'p'], 'same name'), (['p', '--names', 'a', 'b'], 'one name per'),
+     (['p', '--logits', 'q'], 'no such detector'),
+     (['p', '--normalized-n', '0'], 'not above 0'),
+     (['p', '--normalized-n', 'abc'], "'abc' is not a finite number"),
+     (['p', '--score-thrs', 'nan'], "'nan' is not a finite number"),
+     (['p', '--target-sizes', '25x0'], 'not above 0'),
+     (['p', '--target-sizes', '25'], 'not HEIGHTxWIDTH')])
 def test_bad_arguments(main, capsys, args, message):
     with pytest.raises(SystemExit) as stopped:
         main(*args, '--gt', 'x', '--out', 'y')

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 
 from tinyfaces.evaluation.analysis import AnalysisOptions, analyze, finite
-from tinyfaces.visualization.analysis import draw_pictures
+from tinyfaces.visualization.analysis import (draw_pictures, is_picture_name,
+                                              pictures)
 from tinyfaces.visualization.analysis.characteristic_plots import (
     plot_normalized_ap, plot_sensitivity)
 from tinyfaces.visualization.analysis.false_positive_plots import (
@@ -101,6 +103,30 @@ def test_scores(detectors):
     assert 'false positives: 3 of 3' in texts
 
 
+def test_no_class_is_below_the_panel_of_the_separation(detectors):
+    values = [None, .7, .2, .9]
+    low = dict(detectors['one'])
+    low['score_by_scale'] = dict(
+        low['score_by_scale'], separation=values + [None] * 8)
+    figure = plot_score_by_scale(dict(two=detectors['two'], low=low), ABOUT)
+    assert figure.axes[0].get_ylim()[0] == pytest.approx(.18)
+    figure = plot_score_by_scale({'two': detectors['two']}, ABOUT)
+    assert figure.axes[0].get_ylim()[0] == .45
+
+
+@pytest.mark.parametrize('plot', PLOTS.values(), ids=PLOTS)
+def test_names_are_no_formulas_and_stand_in_the_legend(detectors, plot):
+    one = detectors['one']
+    figure = plot({'a$x_{$b': one, '_a': one}, ABOUT)
+    assert render(figure)
+    shown = [
+        text.get_text() for text in figure.findobj(Text)
+        if text.get_text().startswith(('a', '\u200b'))
+    ]
+    assert any(text.startswith(r'a\$x_{\$b') for text in shown)
+    assert any(text.startswith('\u200b_a') for text in shown)
+
+
 def test_normalized_ap(detectors):
     figure = plot_normalized_ap(detectors, ABOUT)
     assert 'N = 6 ' in figure.get_suptitle()
@@ -175,6 +201,44 @@ def test_montage(photo):
         assert image.format == 'JPEG'
 
 
+def test_crop_of_a_large_box_ends_near_the_picture(photo):
+    rows = [
+        dict(ROW, box=[55 - 5e5, 55 - 5e5, 1e6, 1e6]),
+        dict(ROW, box=[1e30, 0, 1e30, 9])
+    ]
+    figure = plot_top_false_positives(rows, {'a/1': str(photo)},
+                                      {'a/1': np.zeros((0, 4))}, 'title')
+    first, second = (axis.images[0].get_array() for axis in figure.axes)
+    # 320 pixels in 240, from (-105, -105) on: the picture's corner is at 79.
+    assert first[76, 76].max() == 0
+    assert abs(int(first[82, 82, 0]) - 90) < 5
+    assert first[120, 120].min() > 200
+    assert second.max() == 0
+    assert render(figure, 'jpg')
+
+
+def test_keys_and_titles_are_no_formulas(photo):
+    row = dict(ROW, image='a/$x_{$')
+    faces = {row['image']: np.zeros((0, 4))}
+    figure = plot_top_false_positives([row], {row['image']: str(photo)}, faces,
+                                      '$x_{$: the first')
+    assert render(figure, 'jpg')
+    assert figure.axes[0].get_xlabel().startswith(r'\$x_{\$')
+    assert figure.get_suptitle() == r'\$x_{\$: the first'
+
+
+def test_broken_picture_is_found_before_anything_is_drawn(
+        tmp_path, monkeypatch):
+    (tmp_path / 'a.jpg').write_bytes(b'no picture')
+    drawn = []
+    monkeypatch.setattr(pictures, 'PLOTS', dict(localisation=drawn.append))
+    content = dict(
+        images='', settings=dict(some=dict(num_faces=3, detectors={})))
+    with pytest.raises(ValueError, match='a.jpg: not a readable picture'):
+        draw_pictures(content, {'a/1': tmp_path / 'a.jpg'}, {})
+    assert not drawn
+
+
 def test_broken_picture(tmp_path):
     (tmp_path / 'a.jpg').write_bytes(b'no picture')
     with pytest.raises(ValueError, match='a.jpg: not a readable picture'):
@@ -199,12 +263,12 @@ def test_draw_pictures_draws_every_topic(detectors, photo):
         top_false_positives=dict(drawn=[ROW], ranked=[ROW], without_picture=0))
     content = dict(
         images='all 2 images',
-        settings=dict(some=dict(num_faces=3, detectors=dict(one=analyses))))
-    pictures = draw_pictures(content, {'a/1': str(photo)},
-                             {'a/1': truth.boxes})
-    assert [p.topic for p in pictures] == [*PLOTS, 'top_false_positives']
-    assert len({p.file_name for p in pictures}) == len(pictures)
-    for picture in pictures:
+        settings=dict(hard=dict(num_faces=3, detectors=dict(one=analyses))))
+    found = draw_pictures(content, {'a/1': str(photo)}, {'a/1': truth.boxes})
+    assert [p.topic for p in found] == [*PLOTS, 'top_false_positives']
+    assert len({p.file_name for p in found}) == len(found)
+    for picture in found:
+        assert is_picture_name(picture.file_name)
         with Image.open(io.BytesIO(picture.data)) as image:
             assert min(image.size) > 300
             assert image.format == ('JPEG' if picture.file_name.endswith('jpg')

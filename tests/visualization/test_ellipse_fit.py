@@ -32,6 +32,12 @@ def test_more_pictures_than_a_row(tmp_path):
     assert five[0] == four[0] and five[1] > 1.5 * four[1]
 
 
+def test_titles_are_no_formulas(tmp_path):
+    odd = picture([])._replace(title='$x_{$')
+    plot_ellipse_fit([odd], tmp_path / 'p.png')
+    assert (tmp_path / 'p.png').exists()
+
+
 def test_no_pictures(tmp_path):
     with pytest.raises(ValueError, match='no pictures'):
         plot_ellipse_fit([], tmp_path / 'p.png')

@@ -39,6 +39,13 @@ def test_picture(tmp_path):
         assert len(picture.convert('RGB').getcolors(1 << 20)) > 10
 
 
+def test_names_are_no_formulas(tmp_path):
+    line = {**step(10, 3.), 'loss_$x_{$': 1.}
+    write(tmp_path, '20260101_000000', [line])
+    plot_losses(tmp_path, tmp_path / 'out.png')
+    assert (tmp_path / 'out.png').exists()
+
+
 def test_bad_input(tmp_path):
     with pytest.raises(FileNotFoundError, match='work folder'):
         read_scalars(tmp_path)

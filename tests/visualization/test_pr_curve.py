@@ -55,6 +55,13 @@ def test_panels_lines_and_titles(tmp_path, drawn):
         assert min(image.size) > 300
 
 
+def test_names_are_no_formulas_and_stand_in_the_legend(tmp_path, drawn):
+    result = score()
+    plot_pr_curves({'a$x_{$b': result, '_a': result}, tmp_path / 'pr.png')
+    labels = [t.get_text() for t in drawn[0].axes[0].get_legend().texts]
+    assert labels == [r'a\$x_{\$b: 1.000', '\u200b_a: 1.000']
+
+
 def test_subset_and_arithmetic_stand_in_the_title(tmp_path, drawn):
     plot_pr_curves({'a': score(images=['a/1'], matlab_int32=True)},
                    tmp_path / 'pr.png')

@@ -73,6 +73,14 @@ def test_published_curves_are_grey_and_below(tmp_path, drawn):
     assert disc.get_xlim() == cont.get_xlim() == (0, 1500)
 
 
+def test_names_are_no_formulas_and_stand_in_the_legend(tmp_path, drawn):
+    plot_roc_curves({'a$x_{$b': SHORT}, tmp_path / 'r.png',
+                    {'_a': PUBLISHED['frcn']})
+    for axis in drawn[0].axes:
+        assert [label.split(':')[0]
+                for label in labels(axis)] == [r'a\$x_{\$b', '\u200b_a']
+
+
 def test_published_curves_alone_and_the_range(tmp_path, drawn):
     plot_roc_curves({}, tmp_path / 'r.png', PUBLISHED, max_fp=100)
     assert drawn[0].get_suptitle() == 'FDDB protocol'

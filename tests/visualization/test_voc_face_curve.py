@@ -49,6 +49,16 @@ def test_one_panel_per_subset(tmp_path, drawn):
         assert min(image.size) > 300
 
 
+def test_names_are_no_formulas_and_stand_in_the_legend(tmp_path, drawn):
+    result = evaluate_voc_face(FOUND, truth('all'))
+    plot_voc_face_curves({
+        'a$x_{$b': result,
+        '_a': result
+    }, tmp_path / 'pr.png')
+    labels = [t.get_text() for t in drawn[0].axes[0].get_legend().texts]
+    assert labels == [r'a\$x_{\$b: 50.00 %', '\u200b_a: 50.00 %']
+
+
 def test_no_faces(tmp_path, drawn):
     gt = VOCFaceGroundTruth.from_images(['a', 'b'], [np.zeros((0, 4))] * 2,
                                         dict(all=[np.zeros(0, bool)] * 2))

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Ellipse, Rectangle
 
 from tinyfaces.utils.files import atomic_write
+from .text import plain
 
 # Okabe and Ito's yellow, vermilion and sky blue: told apart by colour-blind
 # readers, and bright on photographs.
@@ -64,7 +65,7 @@ def plot_ellipse_fit(pictures: Sequence[FittedPicture],
         height, width = picture.image.shape[:2]
         axis.imshow(picture.image)
         axis.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
-        axis.set_title(picture.title, fontsize=8)
+        axis.set_title(plain(picture.title), fontsize=8)
         for ellipse in picture.annotated:
             axis.add_patch(_outline(ellipse, _COLOURS[0]))
         for x1, y1, x2, y2 in picture.boxes:

@@ -7,6 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..utils.files import atomic_write
+from .text import plain
 
 
 def read_scalars(work_dir: str | os.PathLike) -> list[dict]:
@@ -62,7 +63,8 @@ def plot_losses(work_dir: str | os.PathLike, path: str | os.PathLike) -> None:
     iterations = [entry.get('iter', entry['step']) for entry in entries]
     for name in names:
         values = [entry.get(name) for entry in entries]
-        axes.plot(iterations, values, label=f'{name}, last {values[-1]:.3f}')
+        label = plain(f'{name}, last {values[-1]:.3f}')
+        axes.plot(iterations, values, label=label)
     axes.set(xlabel='iteration', ylabel='loss', ylim=(0, None))
     axes.grid(alpha=.3)
     axes.legend()

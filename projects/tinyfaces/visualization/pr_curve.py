@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from tinyfaces.utils.files import atomic_write
 from .palette import COLOURS, LINES
+from .text import plain
 
 if TYPE_CHECKING:
     # The metrics import this module: importing them here would be a circle.
@@ -104,8 +105,8 @@ def draw_panels(panels: Mapping[str, Mapping[str, tuple[np.ndarray,
                 color=COLOURS[number % len(COLOURS)],
                 linestyle=LINES[number // len(COLOURS) % len(LINES)],
                 linewidth=1.8,
-                label=label)
-        axis.set_title(title, fontsize=10.5)
+                label=plain(label))
+        axis.set_title(plain(title), fontsize=10.5)
         axis.set(
             xlabel='Recall', ylabel='Precision', xlim=(0, 1), ylim=(0, 1.005))
         axis.set_xticks(np.linspace(0, 1, 6))
@@ -117,7 +118,7 @@ def draw_panels(panels: Mapping[str, Mapping[str, tuple[np.ndarray,
             bbox_to_anchor=(0.5, -0.13),
             frameon=False,
             fontsize=9)
-    figure.suptitle(heading, fontsize=11, y=1 - 0.1 / height)
+    figure.suptitle(plain(heading), fontsize=11, y=1 - 0.1 / height)
     with atomic_write(path) as temporary:
         figure.savefig(
             temporary,

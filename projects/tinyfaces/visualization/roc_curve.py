@@ -12,6 +12,7 @@ from matplotlib.ticker import MultipleLocator, StrMethodFormatter
 
 from tinyfaces.utils.files import atomic_write
 from .palette import COLOURS, LINES
+from .text import plain
 
 if TYPE_CHECKING:
     from tinyfaces.evaluation.functional.fddb_io import ROCPair
@@ -121,7 +122,7 @@ def _draw_panel(axis: Axes, drawn: Mapping[str, tuple[np.ndarray, np.ndarray]],
         # To the right of this the curve shall be seen.
         seen = np.searchsorted(fps, right * _STEEP, side='right')
         lowest = min(lowest, rates[max(seen - 1, 0)])
-        axis.plot(fps, rates, label=label, **look)
+        axis.plot(fps, rates, label=plain(label), **look)
         if row['last_fp'] < right:
             # A dot where the curve ends, so that nobody extends it.
             axis.plot(

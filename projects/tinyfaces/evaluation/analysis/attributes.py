@@ -52,7 +52,7 @@ def match_attributes(truth: WiderGroundTruth,
     listed: dict[tuple, list] = defaultdict(list)
     for entry in entries:
         for box, row in zip(entry.boxes.tolist(), entry.attributes):
-            listed[entry.key, *box].append(row)
+            listed[(entry.key, *box)].append(row)
     table = np.full((len(truth.boxes), len(ATTRIBUTES)), -1, np.int64)
     boxes, offsets, missing = truth.boxes.tolist(), truth.offsets.tolist(), []
     for at, key in enumerate(truth.keys):

@@ -5,6 +5,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from ..text import plain
 from .style import COLOURS, MARKERS, legend_below, new_figure, numbers
 
 _HATCHES = ('', '///', '...', 'xxx', '\\\\\\', 'ooo', '+++')
@@ -70,7 +71,7 @@ def _draw_group(axis, parts: Mapping[str, dict], group: str) -> None:
             hatch=_HATCHES[number % len(_HATCHES)],
             edgecolor='white',
             linewidth=0.5,
-            label=name,
+            label=plain(name),
             error_kw=dict(capsize=2, elinewidth=1))
         if len(parts) == 1:
             for x, height in zip(at, heights):
@@ -148,7 +149,7 @@ def plot_sensitivity(detectors: Mapping[str, dict], about: str) -> Figure:
                       '-',
                       marker=marker,
                       color=colour,
-                      label=name if at == 0 else None)
+                      label=plain(name) if at == 0 else None)
             for value, offset in zip(ends, (-0.055, 0.025)):
                 axis.text(
                     x,

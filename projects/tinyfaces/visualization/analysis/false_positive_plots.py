@@ -5,6 +5,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from ..text import plain
 from .style import KIND_LOOKS, class_names, new_figure
 
 
@@ -23,7 +24,7 @@ def plot_error_modes(detectors: Mapping[str, dict], about: str) -> Figure:
     for axis, (name, analyses) in zip(axes, detectors.items()):
         modes = analyses['error_modes']
         axis.set_title(
-            f'{name}: {modes["total"]:,} false positives', fontsize=10)
+            plain(f'{name}: {modes["total"]:,} false positives'), fontsize=10)
         axis.set(
             xlabel='k highest-scoring false positives (log scale)',
             ylabel='share of each kind among them (%)',
@@ -90,7 +91,8 @@ def plot_false_positives_by_height(detectors: Mapping[str, dict],
                 linewidth=0.5)
             base += counts
         shown = point['total_false_positives']
-        axis.set_title(f'{name}: the {shown:,} highest-scoring', fontsize=10)
+        axis.set_title(
+            plain(f'{name}: the {shown:,} highest-scoring'), fontsize=10)
         axis.set(
             xlabel='height of the detection (pixels)',
             ylabel='false positives')

@@ -3,6 +3,7 @@ from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
+from ..text import plain
 from .style import legend_below, line_look, new_figure, numbers
 
 
@@ -25,7 +26,7 @@ def plot_localisation(detectors: Mapping[str, dict], about: str) -> Figure:
         axes[0].plot(
             part['iou'],
             numbers(part['ap']),
-            label=f'{name} (mean {_text(part["mean_ap"])})',
+            label=plain(f'{name} (mean {_text(part["mean_ap"])})'),
             **line_look(number))
         axis = axes[1 + number]
         for line, (iou, curve) in enumerate(part['curves'].items()):
@@ -38,7 +39,7 @@ def plot_localisation(detectors: Mapping[str, dict], about: str) -> Figure:
                 label=f'IoU ≥ {iou}: AP {_text(ap)}',
                 linewidth=1.7,
                 **look)
-        axis.set_title(f'{name}: precision against recall', fontsize=10)
+        axis.set_title(plain(f'{name}: precision against recall'), fontsize=10)
         axis.set(
             xlabel='recall', ylabel='precision', xlim=(0, 1), ylim=(0, 1.02))
         legend_below(axis, 2)

@@ -1,7 +1,8 @@
 """The top false positives, cut out of their pictures (HR, Fig. 18)."""
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -10,10 +11,12 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import Normal, Stroke
 from PIL import Image
 
+from ..text import plain
+
 _COLUMNS = 5
 # Sides of the crop: so many times the detection's longer side, and at least
-# so many pixels.
-_CONTEXT, _LEAST = 3.0, 96
+# so many pixels; at most so many times the picture's longer side.
+_CONTEXT, _LEAST, _MOST = 3.0, 96, 2
 _TILE = 240
 _FOUND, _FACE = '#FFE600', '#00E5FF'
 
@@ -40,7 +43,7 @@ def plot_top_false_positives(rows: Sequence[Mapping], paths: Mapping[str, str],
     lines = max(math.ceil(len(rows) / _COLUMNS), 1)
     figure = Figure(figsize=(12.5, 3.1 * lines + 0.7), layout='constrained')
     FigureCanvasAgg(figure)
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(plain(title), fontsize=11)
     axes = figure.subplots(lines, _COLUMNS, squeeze=False).ravel()
     for axis, row in zip(axes, rows):
         crop, origin, scale = _crop(paths[row['image']], row)
@@ -56,7 +59,8 @@ def plot_top_false_positives(rows: Sequence[Mapping], paths: Mapping[str, str],
             fontsize=8.5)
         width, height = row['box'][2:]
         axis.set_xlabel(
-            f'{_shorten(row["image"])}\n{width:.0f}x{height:.0f} pixels',
+            plain(f'{_shorten(row["image"])}\n'
+                  f'{width:.0f}x{height:.0f} pixels'),
             fontsize=7)
         axis.set_xticks([])
         axis.set_yticks([])
@@ -65,23 +69,56 @@ def plot_top_false_positives(rows: Sequence[Mapping], paths: Mapping[str, str],
     return figure
 
 
-def _crop(path: str, row: Mapping) -> tuple[np.ndarray, np.ndarray, float]:
-    """Square around the detection: pixels, its corner, scale of the tile."""
-    x, y, width, height = row['box']
-    side = max(_CONTEXT * max(width, height), _LEAST)
-    corner = np.array([x + width / 2 - side / 2, y + height / 2 - side / 2])
-    box = [*corner.round().astype(int)] * 2
-    box[2], box[3] = box[0] + round(side), box[1] + round(side)
+def check_pictures(paths: Iterable[str | os.PathLike]) -> None:
+    """Read the headers of pictures, and the checksums of PNG files.
+
+    Args:
+        paths: Of the pictures.
+
+    Raises:
+        ValueError: One of them is no picture.
+    """
+    for path in paths:
+        with _opened(path) as image:
+            image.verify()
+
+
+@contextmanager
+def _opened(path: str | os.PathLike) -> Iterator[Image.Image]:
+    """A picture; what is wrong with it as a ValueError that names it."""
     try:
         with Image.open(path) as image:
-            # Beyond the picture the crop is black.
-            tile = image.convert('RGB').crop([int(v) for v in box])
+            yield image
     except (OSError, SyntaxError, ValueError,
             Image.DecompressionBombError) as error:
         raise ValueError(f'{os.fspath(path)}: not a readable picture '
                          f'({error}); copy or download it again') from error
-    tile = tile.resize((_TILE, _TILE), Image.Resampling.LANCZOS)
-    return np.asarray(tile), np.array(box[:2]), _TILE / round(side)
+
+
+def _crop(path: str, row: Mapping) -> tuple[np.ndarray, np.ndarray, float]:
+    """Square around the detection: pixels, its corner, scale of the tile."""
+    with _opened(path) as image:
+        picture = image.convert('RGB')
+    x, y, width, height = row['box']
+    side = round(
+        min(
+            max(_CONTEXT * max(width, height), _LEAST),
+            _MOST * max(picture.size)))
+    corner = np.round([x + (width - side) / 2, y + (height - side) / 2])
+    scale = _TILE / side
+    # Beyond the picture the crop is black.
+    tile = Image.new('RGB', (_TILE, _TILE))
+    start = np.maximum(corner, 0)
+    end = np.minimum(corner + side, picture.size)
+    if (start < end).all():
+        size = np.maximum(np.round((end - start) * scale), 1).astype(int)
+        place = np.round((start - corner) * scale).astype(int)
+        visible = picture.resize(
+            size.tolist(),
+            Image.Resampling.LANCZOS,
+            box=(*start.tolist(), *end.tolist()))
+        tile.paste(visible, tuple(place.tolist()))
+    return np.asarray(tile), corner, scale
 
 
 def _draw(axis, box: Sequence[float], origin: np.ndarray, scale: float,

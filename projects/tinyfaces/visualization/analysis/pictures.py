@@ -1,4 +1,5 @@
 """All figures of the error analysis, drawn from the numbers of its JSON."""
+import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -6,11 +7,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
+from tinyfaces.evaluation.functional import SETTINGS
 from .characteristic_plots import plot_normalized_ap, plot_sensitivity
 from .false_positive_plots import (plot_error_modes,
                                    plot_false_positives_by_height)
 from .localisation_plots import plot_localisation
-from .montage import plot_top_false_positives
+from .montage import check_pictures, plot_top_false_positives
 from .score_plots import plot_score_by_scale
 from .size_plots import plot_recall_by_height, plot_target_sizes
 from .style import render
@@ -44,6 +46,9 @@ PLOTS: dict[str, Callable[[Mapping[str, dict], str], Figure]] = {
     'sensitivity': plot_sensitivity,
 }
 TOP = 'top_false_positives'
+_FILE_NAME = re.compile(
+    rf'(?:{"|".join(SETTINGS)})-(?:(?:{"|".join(PLOTS)})\.png'
+    rf'|{TOP}-[1-9]\d*\.jpg)')
 
 
 def draw_pictures(content: Mapping, paths: Mapping[str, str],
@@ -63,6 +68,8 @@ def draw_pictures(content: Mapping, paths: Mapping[str, str],
     Raises:
         ValueError: A picture cannot be read.
     """
+    # Drawing all figures takes long: not before the pictures are known good.
+    check_pictures(paths.values())
     jobs = [(setting, part, topic)
             for setting, part in content['settings'].items()
             for topic in (*PLOTS, TOP)]
@@ -88,6 +95,11 @@ def draw_pictures(content: Mapping, paths: Mapping[str, str],
                     Picture(setting, topic, f'{setting}-{topic}-{number}.jpg',
                             render(figure, 'jpg')))
     return pictures
+
+
+def is_picture_name(name: str) -> bool:
+    """Whether :func:`draw_pictures` gives files such a name."""
+    return _FILE_NAME.fullmatch(name) is not None
 
 
 def describe(content: Mapping, setting: str) -> str:

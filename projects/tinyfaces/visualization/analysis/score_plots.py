@@ -5,6 +5,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from ..text import plain
 from .style import class_names, line_look, new_figure, numbers
 
 _LOOKS = {
@@ -63,24 +64,27 @@ def plot_score_by_scale(detectors: Mapping[str, dict], about: str) -> Figure:
                 linewidth=2.2,
                 label=f'median of the {label}')
         _log_axis(axis, edges[1:])
-        axis.set_title(name, fontsize=10)
+        axis.set_title(plain(name), fontsize=10)
         axis.set(
             xlabel='scale of the detection, √(w h) (pixels, log scale)',
             ylabel='logit')
         axis.legend(fontsize=7.5, loc='upper left', markerscale=3)
+    lowest = 1.
     for number, (name, analyses) in enumerate(detectors.items()):
         part = analyses['score_by_scale']
+        values = numbers(part['separation'])
+        lowest = np.nanmin([lowest, *values])
         axes[0].plot(
             range(len(part['scale_edges'])),
-            numbers(part['separation']),
-            label=name,
+            values,
+            label=plain(name),
             **line_look(number))
     axes[0].set_title('Do true positives score above false ones?', fontsize=10)
     axes[0].set(
         xlabel='scale of the detection, √(w h) (pixels)',
         ylabel='area under ROC (0.5 = chance)',
         xlim=(-0.5, len(part['scale_edges']) - 0.5),
-        ylim=(0.45, 1.01))
+        ylim=(min(0.45, lowest - 0.02), 1.01))
     axes[0].set_xticks(range(len(part['scale_edges'])))
     axes[0].set_xticklabels(
         class_names(part['scale_edges']), rotation=45, fontsize=8)

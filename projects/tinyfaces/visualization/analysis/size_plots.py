@@ -5,6 +5,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, StrMethodFormatter
 
+from ..text import plain
 from .style import class_names, legend_below, line_look, new_figure, numbers
 
 
@@ -39,7 +40,7 @@ def plot_target_sizes(detectors: Mapping[str, dict], about: str) -> Figure:
         axis.plot(
             place,
             numbers(analyses['target_sizes']['ap']),
-            label=name,
+            label=plain(name),
             **line_look(number))
     axis.set(
         xlabel='target size, height x width (pixels)',
@@ -84,7 +85,7 @@ def plot_recall_by_height(detectors: Mapping[str, dict], about: str) -> Figure:
                 f'({_percent(point["total_recall"])})',
                 markersize=4,
                 **line_look(number))
-        axis.set_title(name, fontsize=10)
+        axis.set_title(plain(name), fontsize=10)
         axis.set(
             xlabel='height of the face (pixels); number of faces',
             ylabel='recall at IoU 0.5',
