@@ -1,11 +1,13 @@
 """What a cross-validation keeps on disk, and the processes it runs."""
+import fcntl
 import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
@@ -17,6 +19,7 @@ from tinyfaces.evaluation.functional import (evaluate_fddb,
                                              write_fddb_detections, write_roc)
 from tinyfaces.evaluation.functional.fddb_io import (read_published_rocs,
                                                      write_image_sizes_file)
+from tinyfaces.evaluation.functional.fddb_output import SIZES_FILE
 from tinyfaces.evaluation.functional.fddb_report import (FALSE_POSITIVES,
                                                          format_fddb_table,
                                                          write_fddb_json)
@@ -26,6 +29,8 @@ from tinyfaces.visualization.roc_curve import plot_roc_curves
 # Lines of a log that an error shows, and differences of two configs.
 _TAIL = 15
 _SHOWN = 8
+# What ends a run: kill, and the loss of its terminal.
+_STOPS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Fold:
@@ -34,8 +39,8 @@ class Fold:
     Markers are written as a whole, when what they stand for is complete.
 
     Args:
-        folder (Path): Holds ``train/``, ``test/``, ``detections/``, two logs
-            and two markers.
+        folder (Path): Holds ``train/``, ``test/``, ``detections/``, two
+            logs, two markers and a lock.
         number (int): The fold held out, 1 to 10.
     """
 
@@ -48,11 +53,17 @@ class Fold:
         self.test_log = folder / 'test.log'
         self._trained = folder / 'trained.json'
         self._done = folder / 'done.json'
+        self._lock = folder / 'lock'
 
     @property
     def detections(self) -> Path:
         """The official detection file of the fold."""
         return self.detections_dir / f'fold-{self.number:02d}-out.txt'
+
+    @property
+    def image_sizes(self) -> Path:
+        """Sizes of the pictures, which pooling needs too."""
+        return self.detections_dir / SIZES_FILE
 
     @property
     def checkpoint(self) -> Path | None:
@@ -63,13 +74,51 @@ class Fold:
         path = self.train_dir / Path(pointer.read_text().strip()).name
         return path if path.is_file() else None
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other runs, also those of other machines, from this fold.
+
+        Raises:
+            BlockingIOError: Another run has it.
+        """
+        self._lock.parent.mkdir(parents=True, exist_ok=True)
+        with open(self._lock, 'ab') as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BlockingIOError(
+                    f'fold {self.number} is being done by another run, which '
+                    f'holds {self._lock}; let it end, or choose other '
+                    '--folds') from None
+            except OSError as error:
+                # Some network file systems know no locks.
+                print(
+                    f'fold {self.number}: cannot lock {self._lock} ({error}); '
+                    'take care that no other run does this fold',
+                    flush=True)
+            yield
+
+    def is_started(self) -> bool:
+        """Whether anything was trained, or a run is at it."""
+        marks = (self.train_dir / 'last_checkpoint', self._trained, self._done)
+        if any(mark.is_file() for mark in marks):
+            return True
+        if self._lock.is_file():
+            try:
+                with self.locked():
+                    return False
+            except BlockingIOError:
+                return True
+        return False
+
     def is_trained(self) -> bool:
         """Whether the training has come to its end."""
         return self._trained.is_file() and self.checkpoint is not None
 
     def is_done(self) -> bool:
         """Whether there are detections of the whole fold."""
-        return self._done.is_file() and self.detections.is_file()
+        return all(path.is_file()
+                   for path in (self._done, self.detections, self.image_sizes))
 
     def mark_trained(self, seconds: float) -> None:
         """Note that the training has ended; ``seconds`` since it last began.
@@ -122,11 +171,15 @@ def describe(cfg: Config, gpus: int) -> dict:
     return json.loads(json.dumps(content, default=str))
 
 
-def check_unchanged(work_dir: Path, description: dict) -> None:
+def check_unchanged(work_dir: Path, folds: Sequence[Fold],
+                    description: dict) -> None:
     """Refuse a folder whose folds are of another config.
+
+    Until one of them is started there are none: the command may be mended.
 
     Args:
         work_dir (Path): Folder of the cross-validation; a new one is made.
+        folds (Sequence[Fold]): All ten.
         description (dict): See :func:`describe`; kept in the folder.
 
     Raises:
@@ -137,9 +190,10 @@ def check_unchanged(work_dir: Path, description: dict) -> None:
     if not path.is_file():
         _write_json(path, description)
         return
-    before = json.loads(path.read_text())
-    changed = _differences(before, description)
-    if changed:
+    changed = _differences(json.loads(path.read_text()), description)
+    if changed and not any(fold.is_started() for fold in folds):
+        _write_json(path, description)
+    elif changed:
         shown = ''.join(f'  {line}\n' for line in changed[:_SHOWN])
         more = len(changed) - _SHOWN
         raise SystemExit(
@@ -151,7 +205,8 @@ def check_unchanged(work_dir: Path, description: dict) -> None:
 def run_logged(command: Sequence[str], log: Path, what: str) -> None:
     """Run a command to its end, its output appended to a file.
 
-    The command and all that it started are stopped with this process.
+    The command and all that it started are stopped with this process, also
+    when its terminal is lost (but not under ``nohup``).
 
     Args:
         command (Sequence[str]): Program and arguments.
@@ -162,7 +217,10 @@ def run_logged(command: Sequence[str], log: Path, what: str) -> None:
         SystemExit: It failed; shows the end of the log.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    before = {
+        number: signal.signal(number, lambda got, _: sys.exit(128 + got))
+        for number in _STOPS if signal.getsignal(number) != signal.SIG_IGN
+    }
     try:
         with open(log, 'ab') as file:
             process = subprocess.Popen(
@@ -180,7 +238,8 @@ def run_logged(command: Sequence[str], log: Path, what: str) -> None:
                     os.killpg(process.pid, signal.SIGTERM)
                     process.wait()
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     if code:
         lines = log.read_text(errors='replace').splitlines()[-_TAIL:]
         tail = ''.join(f'  {line}\n' for line in lines)
@@ -204,8 +263,7 @@ def pool(folds: Sequence[Fold], metric: ConfigDict, folder: Path) -> str:
     detections, sizes = {}, {}
     for fold in folds:
         detections.update(read_fddb_detections(fold.detections))
-        sizes.update(
-            read_image_sizes_file(fold.detections_dir / 'image_sizes.txt'))
+        sizes.update(read_image_sizes_file(fold.image_sizes))
     ann_file = metric.get('ann_file')
     listed = load_fddb(metric.folds_dir, ann_file=ann_file)
     truth = {e.name: e.ellipses for part in listed.values() for e in part}
@@ -220,7 +278,7 @@ def pool(folds: Sequence[Fold], metric: ConfigDict, folder: Path) -> str:
         f'cross-validation on {len(detections):,} of {len(truth):,} pictures',
         published=published)
     write_fddb_detections(detections, folder / 'detections.txt')
-    write_image_sizes_file(sizes, folder / 'image_sizes.txt')
+    write_image_sizes_file(sizes, folder / SIZES_FILE)
     for name, result in results.items():
         write_roc(result, f'{folder}/')
     plot_roc_curves(results, folder / 'roc.png', published=published)

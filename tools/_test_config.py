@@ -6,6 +6,7 @@ from pathlib import Path
 from _runner import check_file
 from mmengine.config import Config, ConfigDict
 
+CONFIG_SUFFIXES = ('.py', '.json', '.yaml', '.yml')
 DATASET_CONFIGS = Path(__file__).resolve().parents[1] / \
     'configs/_base_/datasets'
 
@@ -18,33 +19,43 @@ def dataset_file(name: str) -> str:
             ``configs/_base_/datasets``, such as ``fddb``.
 
     Raises:
-        SystemExit: There is no such file.
+        SystemExit: There is no such file, or it is none of a config.
     """
-    if osp.isfile(name):
+    is_config = name.endswith(CONFIG_SUFFIXES)
+    if is_config and osp.isfile(name):
         return name
     known = {path.stem: path for path in DATASET_CONFIGS.glob('*.py')}
     if name in known:
         return str(known[name])
-    check_file(name, 'dataset config',
-               f'give a file or one of {", ".join(sorted(known))}')
-    return name
+    remedy = f'give a file or one of {", ".join(sorted(known))}'
+    if '://' in name:
+        raise SystemExit(f'error: --dataset: "{name}" is not a local file; '
+                         f'download it, or {remedy}')
+    check_file(name, 'dataset config', remedy)
+    raise SystemExit(f'error: --dataset: "{name}" does not end in one of '
+                     f'{" ".join(CONFIG_SUFFIXES)}; {remedy}')
 
 
 def replace_test_dataset(cfg: Config, name: str) -> None:
     """Let ``cfg`` test on the dataset of another config.
 
     ``test_dataloader`` and ``test_evaluator`` are replaced as a whole:
-    nothing of the former ones is merged in.
+    nothing of the former ones is merged in. Modules that the dataset config
+    names in ``custom_imports`` are imported, and added to those of ``cfg``.
 
     Args:
         cfg (Config): Config, changed in place.
         name (str): See :func:`dataset_file`.
 
     Raises:
-        SystemExit: There is no such file, or it lacks one of the two.
+        SystemExit: There is no such file, it lacks one of the two, or a
+            module cannot be imported.
     """
     path = dataset_file(name)
-    dataset = Config.fromfile(path, import_custom_modules=False)
+    try:
+        dataset = Config.fromfile(path)
+    except ImportError as error:
+        raise SystemExit(f'error: --dataset: "{path}": {error}') from None
     for key in ('test_dataloader', 'test_evaluator'):
         if dataset.get(key) is None:
             raise SystemExit(f'error: --dataset: "{path}" has no {key}; give '
@@ -54,6 +65,18 @@ def replace_test_dataset(cfg: Config, name: str) -> None:
     # A config that was only made for training has no test loop.
     if cfg.get('test_cfg') is None:
         cfg.test_cfg = dict(type='TestLoop')
+    # For the config that the test dumps.
+    imports = [*_custom_imports(cfg), *_custom_imports(dataset)]
+    if imports:
+        cfg.custom_imports = dict(
+            cfg.get('custom_imports') or {},
+            imports=list(dict.fromkeys(imports)))
+
+
+def _custom_imports(cfg: Config) -> list[str]:
+    """The modules that a config imports."""
+    imports = (cfg.get('custom_imports') or {}).get('imports') or []
+    return [imports] if isinstance(imports, str) else list(imports)
 
 
 def innermost_datasets(dataset: ConfigDict, key: str) -> dict[str, ConfigDict]:
@@ -106,4 +129,6 @@ def only_metric(cfg: Config, kind: str, source: str,
 
 def class_name(part: ConfigDict) -> str:
     """The class that a part of a config asks for, without its scope."""
-    return part.type.split('.')[-1]
+    # Configs of the new style hold the class itself.
+    kind = part.type
+    return kind.split('.')[-1] if isinstance(kind, str) else kind.__name__

@@ -8,8 +8,10 @@ Every fold trains by ``tools/train.py`` and is tested by ``tools/test.py`` in
 ``dist_train.sh`` and ``dist_test.sh``. The same command goes on where a run
 stopped: folds that are done are left alone, an interrupted training resumes
 from its last checkpoint. Several machines may do some folds each (``--folds``)
-in one folder; whoever ends last pools. There is no validation, because the
-fold held out must not choose the checkpoint: the last one is tested.
+in one folder; whoever ends last pools. A fold is locked while a run does it,
+and the config of a folder may change until a fold is started. There is no
+validation, because the fold held out must not choose the checkpoint: the last
+one is tested.
 
 ``<work-dir>/pooled`` gets the detections in one file, picture sizes, both ROC
 curves in the official layout and as a picture, and the rates as JSON.
@@ -27,6 +29,7 @@ from _test_config import class_name, innermost_datasets, only_metric
 from mmengine.config import Config, DictAction
 
 from tinyfaces.datasets.fddb_annotations import NUM_FOLDS
+from tinyfaces.evaluation.functional.fddb_output import remove_fddb_output
 
 TOOLS = Path(__file__).resolve().parent
 ALL_FOLDS = range(1, NUM_FOLDS + 1)
@@ -84,8 +87,9 @@ class CrossValidation:
         args (argparse.Namespace): See :func:`parse_args`.
 
     Raises:
-        SystemExit: The config does not exist, does not train or test on FDDB
-            alone, or the work folder is one of another config.
+        SystemExit: The config or its ``load_from`` does not exist, it does
+            not train or test on FDDB alone, or the work folder is one of
+            another config.
     """
 
     def __init__(self, args: argparse.Namespace) -> None:
@@ -101,7 +105,12 @@ class CrossValidation:
             'take the datasets and evaluators of _base_/datasets/fddb.py')
         self.train_keys = self._fddb_keys('train_dataloader')
         self.test_keys = self._fddb_keys('test_dataloader')
-        check_unchanged(self.work_dir, describe(self.cfg, args.gpus))
+        if self.cfg.get('load_from'):
+            check_file(
+                str(self.cfg.load_from), 'load_from',
+                'correct it in the config or in --cfg-options')
+        check_unchanged(self.work_dir, self.all_folds(),
+                        describe(self.cfg, args.gpus))
 
     def _fddb_keys(self, loader: str) -> list[str]:
         """Where the ``FDDBDataset`` of a dataloader are in the config."""
@@ -124,15 +133,22 @@ class CrossValidation:
         """The folder of a fold."""
         return Fold(self.work_dir / f'fold-{number:02d}', number)
 
+    def all_folds(self) -> list[Fold]:
+        """The folders of all ten."""
+        return [self.fold(number) for number in ALL_FOLDS]
+
     def run(self) -> None:
         """Train and test the folds asked for; pool when all ten are there.
 
         Raises:
             SystemExit: A training or a test failed.
+            BlockingIOError: Another run does one of the folds.
         """
         for number in self.args.folds:
-            self.run_fold(self.fold(number))
-        folds = [self.fold(number) for number in ALL_FOLDS]
+            fold = self.fold(number)
+            with fold.locked():
+                self.run_fold(fold)
+        folds = self.all_folds()
         left = [fold.number for fold in folds if not fold.is_done()]
         if left:
             print(f'not pooled yet: folds {" ".join(map(str, left))} are to '
@@ -155,6 +171,8 @@ class CrossValidation:
                 self.train_command(fold), fold.train_log,
                 f'training of fold {fold.number}')
             fold.mark_trained(time.perf_counter() - start)
+        # Parts of a former test would be refused as somebody else's files.
+        remove_fddb_output(fold.detections_dir)
         print(f'{title}: testing, log: {fold.test_log}', flush=True)
         start = time.perf_counter()
         run_logged(
@@ -208,5 +226,16 @@ def _list(numbers: list[int]) -> str:
     return json.dumps(numbers, separators=(',', ':'))
 
 
+def main(argv: list[str] | None = None) -> int:
+    """Exit code: 0, or 1 after one line that says what is wrong."""
+    args = parse_args(argv)
+    try:
+        CrossValidation(args).run()
+    except (OSError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
 if __name__ == '__main__':
-    CrossValidation(parse_args()).run()
+    sys.exit(main())

@@ -11,14 +11,15 @@ from functools import partial
 from pathlib import Path
 
 from _runner import add_common_arguments, build_runner, check_file, load_config
-from _test_config import (innermost_datasets, metrics_of, only_metric,
-                          replace_test_dataset)
+from _test_config import (class_name, innermost_datasets, metrics_of,
+                          only_metric, replace_test_dataset)
 from mmdet.engine.hooks.utils import trigger_visualization_hook
 from mmdet.evaluation import DumpDetResults
 from mmdet.registry import METRICS
 from mmengine.config import Config, ConfigDict
 
 from tinyfaces.evaluation.functional import check_replaceable
+from tinyfaces.evaluation.functional.fddb_output import check_fddb_output
 
 
 def parse_args() -> argparse.Namespace:
@@ -97,7 +98,7 @@ def apply_tta(cfg: Config, config_path: str) -> None:
         raise SystemExit(f'error: --tta: config "{config_path}" has no '
                          f'{" and no ".join(missing)}; add '
                          '"_base_/tta/flip_multi_scale.py" to its _base_')
-    if cfg.model.type.split('.')[-1] == 'PostProcessedDetector':
+    if class_name(cfg.model) == 'PostProcessedDetector':
         # Its steps take the merged detections: merging would drop their work.
         cfg.model.detector = ConfigDict(
             **cfg.tta_model, module=cfg.model.detector)
@@ -116,7 +117,9 @@ def apply_tta(cfg: Config, config_path: str) -> None:
 
 def takes_resolution(metric: ConfigDict) -> bool:
     """Whether a metric states a ``test_resolution`` that it is told."""
-    kind = METRICS.get(metric.type)
+    kind = metric.type
+    if isinstance(kind, str):
+        kind = METRICS.get(kind)
     return kind is not None and any(
         'test_resolution' in inspect.signature(base.__init__).parameters
         for base in kind.__mro__)
@@ -156,12 +159,17 @@ def apply_fddb_out(cfg: Config, path: str) -> None:
         path (str): Folder; its parents are made.
 
     Raises:
-        SystemExit: The test has no such metric, or several.
+        SystemExit: The test has no such metric, or several; or ``path`` is
+            a file, or a folder of other things.
     """
     metric = only_metric(
         cfg, 'FDDBMetric', '--fddb-out',
         'add --dataset fddb, choose the config of an FDDB test, or set '
         'out_dir there')
+    try:
+        check_fddb_output(path)
+    except OSError as error:
+        raise SystemExit(f'error: --fddb-out: {error}') from None
     metric.out_dir = path
 
 

@@ -109,6 +109,30 @@ def test_random_detector_from_picture_to_ap(name, metric, tmp_path):
     assert content['test_resolution'].startswith('original size, padded')
 
 
+@pytest.mark.parametrize('name, kind, ann_file', [
+    ('afw', 'AFWDataset', 'new_annotations_AFW.mat'),
+    ('pascal_face', 'PASCALFaceDataset',
+     'Annotations_Face_PASCALLayout_large_fixed.mat'),
+])
+def test_member_of_another_base(tmp_path, name, kind, ann_file):
+    """Beside other members, and whole when it stands alone."""
+    (tmp_path / 'other.py').write_text("model = dict(type='M')")
+    (tmp_path / 'x.py').write_text(
+        f'_base_ = [{str(FOLDER / name)!r} + ".py", "other.py"]\n'
+        "test_evaluator = dict(passes=1)\n")
+    config = Config.fromfile(tmp_path / 'x.py')
+    alone = Config.fromfile(FOLDER / f'{name}.py')
+    assert config.test_dataloader == alone.test_dataloader
+    assert config.test_evaluator == dict(alone.test_evaluator, passes=1)
+    assert config.val_evaluator == alone.test_evaluator
+    for loader in (config.val_dataloader, config.test_dataloader):
+        assert loader.dataset.type == kind
+        assert loader.dataset.ann_file == ann_file
+        assert loader.dataset.data_root == f'data/{name}/'
+    assert config.test_evaluator.prefix == name
+    assert config.test_evaluator.ann_file == f'data/{name}/{ann_file}'
+
+
 def test_s3fd_resolution(tmp_path):
     """The change that the config's comment names."""
     config = Config.fromfile(FOLDER / 'afw.py')

@@ -71,7 +71,9 @@ def save(path, label, name='test_2.jpg'):
     ([row(BOX), row(BOX, 0)], r'face 2: the face type .* found 0'),
     ([train_row(BOX)], r'18 numbers, found an array of shape \(1, 21\)'),
     ([[*row(BOX)[:-1], np.nan]], 'face 1: NaN or infinite'),
-    ([[*row(BOX)[:-1], .5]], 'face 1: expected whole numbers after the box'),
+    ([[*BOX, 1.5, *row(BOX)[5:]]], 'face 1: .* whole number for face_type'),
+    ([row(BOX), row(BOX, occ_degree=.5)
+      ], r'face 2: .* for occ_degree \(column 11\), found 0.5'),
 ])
 def test_bad_rows_name_file_picture_and_face(tmp_path, label, message):
     path = tmp_path / 'x.mat'
@@ -79,6 +81,25 @@ def test_bad_rows_name_file_picture_and_face(tmp_path, label, message):
     with pytest.raises(
             ValueError, match=rf'x.mat, picture 2 \(test_2.jpg\).*{message}'):
         parse_mafa_annotations(path)
+
+
+@pytest.mark.parametrize('train, make, columns', [
+    (False, row, dict(occluder=8, glasses=17)),
+    (True, train_row, dict(eyes=7, occluder=11, glasses=20)),
+])
+def test_coordinates_need_not_be_whole(tmp_path, train, make, columns):
+    values = np.array(make(BOX), float)
+    values[list(columns.values())] += .25
+    fields = ('imgName', 'label') if train else ('name', 'label')
+    array = struct_array(fields, [('a.jpg', values[None])])
+    scipy.io.savemat(tmp_path / 'x.mat',
+                     {'label_train' if train else 'LabelTest': array[None]})
+    entry, = parse_mafa_annotations(tmp_path / 'x.mat')
+    for name, column in columns.items():
+        assert entry.attributes[name].dtype == np.float64
+        assert entry.attributes[name][0, -1] == values[column]
+    assert entry.attributes['face_type'].dtype == np.int64
+    assert entry.attributes['occ_type'].dtype == np.int64
 
 
 def test_other_layouts(tmp_path):

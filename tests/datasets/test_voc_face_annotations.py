@@ -91,6 +91,27 @@ def test_other_layouts(tmp_path):
         parse_voc_face_annotations(path)
 
 
+def test_matlab_files_that_cannot_be_read(tmp_path, monkeypatch):
+    path = write_voc_face(tmp_path / 'x.mat', IMAGES)
+    content = path.read_bytes()
+    # Cut in the middle of the variable: SciPy calls it an OSError.
+    path.write_bytes(content[:300])
+    with pytest.raises(ValueError, match='x.mat: not a readable MATLAB'):
+        parse_voc_face_annotations(path)
+    # The header of version 7.3, in front of HDF5.
+    path.write_bytes(b'MATLAB 7.3 MAT-file'.ljust(124) + b'\0\2IM' +
+                     b'\0' * 384 + b'\x89HDF\r\n\x1a\n' + b'\0' * 100)
+    with pytest.raises(ValueError, match='x.mat: a MATLAB 7.3 .*with -v7'):
+        parse_voc_face_annotations(path)
+
+    def no_permission(path, mode):
+        raise PermissionError(13, 'Permission denied', str(path))
+
+    monkeypatch.setattr('builtins.open', no_permission)
+    with pytest.raises(PermissionError, match='denied: .*x.mat'):
+        parse_voc_face_annotations(path)
+
+
 def test_cells_of_another_shape(tmp_path):
     path = tmp_path / 'x.mat'
     anno = np.empty((1, 2), object)

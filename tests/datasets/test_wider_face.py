@@ -1,7 +1,11 @@
 """``WiderFaceDataset`` on made and on official data."""
+import logging
+import shutil
+
 import numpy as np
 import pytest
 from mmdet.registry import DATASETS
+from mmengine.logging import MMLogger
 from PIL import Image
 
 from tinyfaces.datasets.wider_face import WiderFaceDataset
@@ -142,6 +146,33 @@ def test_missing_files(write_wider):
     assert '2 of 5 pictures are missing' in str(error.value)
     assert 'images/0--Parade/a.jpg' in str(error.value)
     assert 'images/1--Handshaking/none.jpg' in str(error.value)
+
+
+def test_missing_pictures_are_skipped_on_demand(write_wider, caplog):
+    """Annotations stay with their pictures, and the log says how many."""
+    root = write_wider()
+    whole = build(root)
+    for name in ('0--Parade/a.jpg', '1--Handshaking/none.jpg'):
+        (root / 'WIDER_train/images' / name).unlink()
+    with pytest.raises(FileNotFoundError, match="missing='skip' leaves out"):
+        build(root)
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    try:
+        with caplog.at_level(logging.INFO, logger.name):
+            dataset = build(root, missing='skip')
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert '2 of 5 pictures are missing' in caplog.text
+    assert len(dataset) == 3
+    for new, old in enumerate((1, 2, 4)):
+        expected = dict(whole.get_data_info(old), sample_idx=new)
+        assert dataset.get_data_info(new) == expected
+    shutil.rmtree(root / 'WIDER_train')
+    with pytest.raises(FileNotFoundError, match='none of the 5 pictures is'):
+        build(root, missing='skip')
+    with pytest.raises(ValueError, match="missing must be .* not 'ignore'"):
+        build(root, missing='ignore')
 
 
 def test_broken_annotation_and_picture(write_wider):

@@ -13,6 +13,7 @@ from tinyfaces.evaluation.functional import (FDDBResult, evaluate_fddb,
                                              write_fddb_detections,
                                              write_fddb_folds, write_roc)
 from tinyfaces.evaluation.functional.fddb_io import write_image_sizes_file
+from tinyfaces.evaluation.functional.fddb_output import check_fddb_output
 
 LISTS = {1: ['a/1', 'a/2', 'a/3'], 2: ['b/1']}
 
@@ -75,33 +76,39 @@ def test_folds_of_a_single_file(tmp_path):
         read_fddb_detections(path, folds=[1])
 
 
-@pytest.mark.parametrize(
-    'text, message',
-    [('a/1\n1\n1 2 3 4\n', 'line 3: expected finite numbers "x y w h score" '
-      'or "ra rb theta cx cy score", 1 of the 1 detections of a/1 that line 2 '
-      "announces; found '1 2 3 4'"),
-     ('a/1\n1\n1 2 3 4 x\n', 'line 3: expected finite numbers'),
-     ('a/1\n1\n1 2 3 4 nan\n', "line 3: .*found '1 2 3 4 nan'"),
-     ('a/1\n1\n1 2 inf 4 5\n', 'line 3: expected finite'),
-     ('a/1\n2\n1 2 3 4 5\n1 2 3 4 5 6\n',
-      'line 4: expected 5 columns as on line 3'),
-     ('a/1\n2\n1 2 3 4 5\n\n', 'line 4: .*found \'\''),
-     ('a/1\n2\n1 2 3 4 5\n', 'line 4: expected 2 detections of a/1 '
-      r'\(announced by line 2\), but only 1 lines follow; found the end of '
-      'the file. Remedy: the file is cut off'),
-     ('a/1\n', 'line 2: expected the number of detections of a/1; found the '
-      'end'), ('a/1\nx\n', "line 2: expected the number .* found 'x'"),
-     ('a/1\n-1\n', "line 2: .* found '-1'"),
-     ('a/1\n1.5\n', "line 2: .* found '1.5'"),
-     ('a/1\n1\n1 2 3 4 5\n1 2 3 4 5\n',
-      "line 4: expected a picture's name; .*line 2 announces 1 detections of "
-      'a/1: correct that number'),
-     ('1 2 3 4 5\n', "line 1: expected a picture's name"),
-     ('a/1\n0\na/2\n0\na/1\n0\n', "line 5: expected a picture not listed "
-      "before; found 'a/1'. Remedy: line 1 lists it too"),
-     ('a/1\n1\n1 2 -3 4 5\n', 'line 3: expected a size of 0 or more'),
-     ('a/1\n1\n20 -1 1 4 5 6\n', 'line 3: expected a size of 0 or more'),
-     ('', 'the file is empty'), ('\n \n', 'the file is empty')])
+@pytest.mark.parametrize('text, message', [
+    ('a/1\n1\n1 2 3 4\n', 'line 3: expected finite numbers "x y w h score" '
+     'or "ra rb theta cx cy score", 1 of the 1 detections of a/1 that line 2 '
+     "announces; found '1 2 3 4'"),
+    ('a/1\n1\n1 2 3 4 x\n', 'line 3: expected finite numbers'),
+    ('a/1\n1\n1 2 3 4 nan\n', "line 3: .*found '1 2 3 4 nan'"),
+    ('a/1\n1\n1 2 inf 4 5\n', 'line 3: expected finite'),
+    ('a/1\n2\n1 2 3 4 5\n1 2 3 4 5 6\n',
+     'line 4: expected 5 columns as on line 3'),
+    ('a/1\n2\n1 2 3 4 5\n\n', 'line 4: .*found \'\''),
+    ('a/1\n2\n1 2 3 4 5\n', 'line 4: expected 2 detections of a/1 '
+     r'\(announced by line 2\), but only 1 lines follow; found the end of '
+     'the file. Remedy: the file is cut off'),
+    ('a/1\n', 'line 2: expected the number of detections of a/1; found the '
+     'end'), ('a/1\nx\n', "line 2: expected the number .* found 'x'"),
+    ('a/1\n-1\n', "line 2: .* found '-1'"),
+    ('a/1\n1.5\n', "line 2: .* found '1.5'"),
+    ('a/1\n1\n1 2 3 4 5\n1 2 3 4 5\n',
+     "line 4: expected a picture's name; .*line 2 announces 1 detections of "
+     'a/1: correct that number'),
+    ('1 2 3 4 5\n', "line 1: expected a picture's name"),
+    ('a/1\n0\na/2\n0\na/1\n0\n', "line 5: expected a picture not listed "
+     "before; found 'a/1'. Remedy: line 1 lists it too"),
+    ('a/1\n1\n1 2 -3 4 5\n', 'line 3: expected a size of 0 or more'),
+    ('a/1\n1\n20 -1 1 4 5 6\n', 'line 3: expected a size of 0 or more'),
+    ('a/1\n2\n1 2 3 4 5\n1 2 3e6 4 5\n',
+     'line 4: expected numbers up to 1,000,000 pixels; found \'1 2 3e.06 4 5'),
+    ('a/1\n1\n1 2 3 4 1_0\n', "line 3: .*found '1 2 3 4 1_0'"),
+    ('a/1\n1\n1 2 3 4 \uff15\n', 'line 3: expected finite'),
+    ('a/1\n\uff11\n1 2 3 4 5\n', 'line 2: expected the number'),
+    ('a/1\n1e300\n', r'line 3: expected 1e300 detections of a/1 \(announced'),
+    ('', 'the file is empty'), ('\n \n', 'the file is empty')
+])
 def test_broken_lines_name_file_and_line(tmp_path, text, message):
     path = put(tmp_path, 'd.txt', text)
     with pytest.raises(
@@ -144,13 +151,18 @@ def test_any_order_is_an_option(tmp_path):
      }, r'fold-03.txt is of fold 3, but the fold lists are those of \[1, 2\]'),
      ({
          'fold-01.txt': 'a/1\n0\n',
+         'fold-11-out.txt': 'c/1\n0\n'
+     }, 'fold-11-out.txt is of fold 11, but the fold lists are those of'),
+     ({
+         'fold-01.txt': 'a/1\n0\n',
          'x-fold-1.txt': 'a/1\n0\n'
      }, 'both fold-01.txt and x-fold-1.txt are of fold 1')])
 def test_files_of_the_wrong_fold(tmp_path, files, message):
     for name, text in files.items():
         put(tmp_path, name, text)
-    with pytest.raises(ValueError, match=message):
-        read_fddb_detections(tmp_path, LISTS)
+    for folds in (None, [1, 2]):
+        with pytest.raises(ValueError, match=message):
+            read_fddb_detections(tmp_path, LISTS, folds)
 
 
 def test_files_that_do_not_fit_each_other(tmp_path):
@@ -173,15 +185,15 @@ def test_sets_that_do_not_exist(tmp_path, path):
         read_fddb_detections(tmp_path / path)
 
 
-NUMBER = st.floats(-1e300, 1e300)
-LENGTH = st.floats(0, 1e300)
+NUMBER = st.floats(-1e6, 1e6)
+LENGTH = st.floats(0, 1e6)
+SCORE = st.floats(-1e300, 1e300)
 
 
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(
-        st.lists(
-            st.tuples(NUMBER, NUMBER, LENGTH, LENGTH, NUMBER), max_size=3),
+        st.lists(st.tuples(NUMBER, NUMBER, LENGTH, LENGTH, SCORE), max_size=3),
         min_size=1,
         max_size=4))
 def test_written_numbers_come_back(tmp_path_factory, sets):
@@ -214,6 +226,21 @@ def test_written_folds(tmp_path):
     assert not (tmp_path / 'none').exists()
 
 
+def test_folds_of_an_earlier_run_are_removed(tmp_path):
+    detections = {'a/1': [[1, 2, 3, 4, .5]], 'b/1': [[1, 2, 3, 4, .6]]}
+    for name in ('fold-03-out.txt', 'fold-1-out.txt', 'notes.txt'):
+        put(tmp_path, name, 'old')
+    with pytest.raises(ValueError, match='no detections'):
+        write_fddb_folds(detections, {2: ['c/1']}, tmp_path)
+    # Nothing is lost when nothing is written.
+    assert (tmp_path / 'fold-03-out.txt').exists()
+    write_fddb_folds(detections, {1: ['a/1'], 2: ['b/1']}, tmp_path)
+    write_fddb_folds(detections, {2: ['b/1']}, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        'fold-02-out.txt', 'fold-1-out.txt', 'notes.txt'
+    ]
+
+
 def make_result():
     """Counts whose digits show how numbers are written."""
     return FDDBResult(
@@ -236,7 +263,8 @@ def test_roc_files_have_the_official_digits(tmp_path):
 
 @pytest.mark.parametrize('text, line', [('.5\n', 1), ('.5 1\n.4 x\n', 2),
                                         ('.5 1\n\n.4 1 2\n', 3),
-                                        ('.5 nan\n', 1), ('1 2 3 4\n', 1)])
+                                        ('.5 nan\n', 1), ('1 2 3 4\n', 1),
+                                        ('.5 1_0\n', 1)])
 def test_roc_files_that_cannot_be_read(tmp_path, text, line):
     path = put(tmp_path, 'XDiscROC.txt', text)
     with pytest.raises(ValueError, match=f'XDiscROC.txt, line {line}: '):
@@ -280,7 +308,10 @@ def test_sizes_by_hand_and_back(tmp_path):
 @pytest.mark.parametrize('text, line', [('a/1 450\n', 1),
                                         ('a/1 4 5\na/2 0 5\n', 2),
                                         ('a/1 4 5\na/1 4 5\n', 2),
-                                        ('a/1 4.5 5\n', 1), ('a b 4 5\n', 1)])
+                                        ('a/1 4.5 5\n', 1), ('a b 4 5\n', 1),
+                                        ('a/1 65535 4\na/2 4 65536\n', 2),
+                                        ('a/1 4 \uff15\n', 1),
+                                        ('a/1 4 ' + '9' * 5000, 1)])
 def test_sizes_that_cannot_be_read(tmp_path, text, line):
     with pytest.raises(ValueError, match=f's.txt, line {line}: expected'):
         read_image_sizes_file(put(tmp_path, 's.txt', text))
@@ -292,6 +323,66 @@ def test_writing_leaves_the_old_file_when_it_fails(tmp_path):
         write_fddb_detections({'a/1': [[1, 2], [3]]}, path)
     assert path.read_text() == 'old'
     assert [file.name for file in tmp_path.iterdir()] == ['d.txt']
+
+
+@pytest.mark.parametrize('rows, message', [
+    ([[1, 2, 3, np.nan, .5]], 'NaN or infinite'),
+    ([[1, 2, 3, 4, np.inf]], 'NaN or infinite'),
+    ([[1, 2, -3, 4, .5]], 'negative size'),
+    ([[1, -2, 3, 4, 5, .5]], 'negative size or half-axis'),
+    ([[1, 2, 3, 2e6, .5]], 'beyond 1,000,000 pixels'),
+    ([[1, 2, 3, 4]], r'got \(1, 4\)'),
+    ([1, 2, 3, 4, 5], r'got \(5,\)'),
+])
+def test_what_cannot_be_read_is_not_written(tmp_path, rows, message):
+    detections = {
+        name: np.zeros((0, 5))
+        for names in LISTS.values()
+        for name in names
+    }
+    detections['b/1'] = np.array(rows)
+    for write, arguments in ((write_fddb_detections, [tmp_path / 'd.txt']),
+                             (write_fddb_folds, [LISTS, tmp_path])):
+        with pytest.raises(ValueError, match=f'of b/1: .*{message}'):
+            write(detections, *arguments)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize('files, message', [
+    ({}, None),
+    ({
+        '.cache': ''
+    }, None),
+    ({
+        'image_sizes.txt': '',
+        'fold-01-out.txt': '',
+        'notes.txt': ''
+    }, None),
+    ({
+        'image_sizes.txt': '',
+        'results.json': '{"protocol": "FDDB protocol, true ..."}'
+    }, None),
+    ({
+        'fold-01-out.txt': ''
+    }, 'holds fold-01-out.txt, and no image_sizes.txt: .* give an empty'),
+    ({
+        'results.json': '{"protocol": "FDDB protocol, true ..."}'
+    }, 'holds results.json, and no'),
+    *(({
+        'image_sizes.txt': '',
+        'results.json': text
+    }, 'holds a results.json of something else')
+      for text in ('{"protocol": "WIDER FACE"}', '{}', '[1]', 'no JSON')),
+])
+def test_folders_of_other_things_are_refused(tmp_path, files, message):
+    for name, text in files.items():
+        put(tmp_path, name, text)
+    if message is None:
+        check_fddb_output(tmp_path)
+    else:
+        with pytest.raises(FileExistsError, match=message):
+            check_fddb_output(tmp_path)
+    check_fddb_output(tmp_path / 'new/folder')
 
 
 def test_a_written_and_read_set_scores_the_same(tmp_path):

@@ -192,6 +192,34 @@ def test_part_of_the_pictures(folds_dir, tmp_path):
     ]
 
 
+@pytest.mark.parametrize('format_only', [False, True])
+@pytest.mark.parametrize('box', [[1, 2, np.nan, 9], [9, 9, 5, 12]])
+def test_bad_detections_leave_the_folder_as_it_was(folds_dir, tmp_path, box,
+                                                   format_only):
+    run(FDDBMetric(folds_dir, out_dir=str(tmp_path)), noisy_samples())
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert len(before) == 15
+    last = list(TRUTH)[-1]
+    samples = [*noisy_samples(list(TRUTH)[:-1]), sample(last, [box], [.5])]
+    metric = FDDBMetric(
+        folds_dir, out_dir=str(tmp_path), format_only=format_only)
+    with pytest.raises(ValueError, match=f'detections of {last}: (NaN|nega)'):
+        run(metric, samples)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_taken_name_leaves_the_folder_as_it_was(folds_dir, tmp_path):
+    """The last that can be wrong: a published curve of the same name."""
+    run(FDDBMetric(folds_dir, out_dir=str(tmp_path / 'out')), noisy_samples())
+    before = {x: x.read_bytes() for x in (tmp_path / 'out').iterdir()}
+    (tmp_path / 'detectorDiscROC.txt').write_text('0.9 120 0.5\n')
+    metric = FDDBMetric(
+        folds_dir, published=[str(tmp_path)], out_dir=str(tmp_path / 'out'))
+    with pytest.raises(ValueError, match='of a detector and of a published'):
+        run(metric, noisy_samples(FOLDS[1]))
+    assert {x: x.read_bytes() for x in (tmp_path / 'out').iterdir()} == before
+
+
 def test_order_is_that_of_the_lists(folds_dir, tmp_path):
     run(FDDBMetric(folds_dir, out_dir=str(tmp_path)), noisy_samples()[::-1])
     assert list(read_fddb_detections(tmp_path)) == list(TRUTH)
@@ -256,6 +284,8 @@ def test_mistakes_show_before_training(folds_dir, tmp_path):
     (tmp_path / 'file').touch()
     with pytest.raises(NotADirectoryError, match='is a file'):
         FDDBMetric(folds_dir, out_dir=str(tmp_path / 'file'))
+    with pytest.raises(FileExistsError, match='holds file, and no image_s'):
+        FDDBMetric(folds_dir, out_dir=str(tmp_path))
 
 
 def test_image_that_is_not_in_the_lists(folds_dir):

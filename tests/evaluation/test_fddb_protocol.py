@@ -156,6 +156,12 @@ def test_sets_that_cannot_be_scored():
         score({'a': [], 'a.jpg': []}, truth)
     with pytest.raises(ValueError, match=r'no size for 1 of 1 pictures \(d'):
         score({'d': []})
+    faces = {'a': truth['a'], 'b': np.array([[9, 9, 0, 101, 5]], float)}
+    with pytest.raises(
+            ValueError,
+            match=r'outside the picture in 1 of 2 pictures \(b\); the first '
+            'is said to have 100 x 100 pixels'):
+        score({'a': [], 'b': []}, faces)
     with pytest.raises(ValueError, match='have no face'):
         score({'a': []}, {'a': np.zeros((0, 5))})
 
@@ -167,3 +173,24 @@ def test_sets_that_cannot_be_scored():
 def test_faces_that_cannot_be_scored(faces, message):
     with pytest.raises(ValueError, match=message):
         score({'a': [[*AROUND, 1]]}, {'a': np.array(faces, float)})
+
+
+def test_sizes_of_other_pictures():
+    truth, sizes = make_faces(20, 40)
+    detections = make_detections(truth, sizes, 100)
+    for wrong in ({
+            k: (h, w)
+            for k, (w, h) in sizes.items()
+    }, dict.fromkeys(sizes, (10, 10))):
+        with pytest.raises(ValueError, match='centre outside the picture'):
+            evaluate_fddb(detections, truth, wrong)
+
+
+@pytest.mark.parametrize('x, y', [(0, 0), (100, 100), (100, 0)])
+def test_a_centre_on_the_border_is_in_the_picture(x, y):
+    # The official annotations have some.
+    truth = {'a': np.array([[9, 5, 0, x, y]], float)}
+    assert score({'a': [[9, 5, 0, x, y, 1]]}, truth).num_faces == 1
+    truth['a'][0, 3:] += 1e-3 * (1 if x else -1)
+    with pytest.raises(ValueError, match='centre outside'):
+        score({'a': []}, truth)

@@ -44,6 +44,8 @@ def test_an_empty_file_is_no_detection(tmp_path):
     ('a nan 1 2 3 4', 'NaN or infinite'),
     ('a .9 1 2 3 inf', 'NaN or infinite'),
     ('a .9 1 2 3 1e999', 'NaN or infinite'),
+    ('a .9 1 2 3 1.1e9', 'coordinate beyond 1,000,000,000 pixels'),
+    ('a .9 -1.1e9 2 3 4', 'coordinate beyond 1,000,000,000 pixels'),
     ('a .9 10 2 3 4', 'x2 < x1.*not width and height'),
     ('a .9 1 20 3 4', 'y2 < y1'),
 ])
@@ -77,14 +79,16 @@ def test_files_that_cannot_be_read(tmp_path):
     ([[1, 2, 3, 4]], r'\(n, 5\)'),
     ([[1, 2, 3, 4, np.nan]], 'NaN'),
     ([[3, 2, 1, 4, 1]], 'x2 < x1'),
+    ([[-1.1e9, 2, 3, 4, 1]], 'coordinate beyond'),
 ])
 def test_arrays_that_are_no_detections(rows, message):
     with pytest.raises(ValueError, match=f'detections of b: .*{message}'):
         VOCFaceDetections.from_dict({'a': np.zeros((0, 5)), 'b': rows})
 
 
-NUMBER = st.floats(-1e300, 1e300)
-ROW = st.tuples(NUMBER, NUMBER, NUMBER, NUMBER, NUMBER).map(
+NUMBER = st.floats(-1e9, 1e9)
+SCORE = st.floats(-1e300, 1e300)
+ROW = st.tuples(NUMBER, NUMBER, NUMBER, NUMBER, SCORE).map(
     lambda r:
     [min(r[0], r[2]),
      min(r[1], r[3]),
@@ -131,3 +135,33 @@ def test_picture_list(tmp_path):
         read_picture_list(put(tmp_path, 'a b\n'))
     with pytest.raises(ValueError, match='names no picture'):
         read_picture_list(put(tmp_path, '\n'))
+
+
+def test_picture_lists_that_cannot_be_read(tmp_path):
+    remedy = 'the name of one picture per line'
+    with pytest.raises(
+            FileNotFoundError, match=f'none.txt: no such list.*{remedy}'):
+        read_picture_list(tmp_path / 'none.txt')
+    with pytest.raises(IsADirectoryError, match=f': a folder.*{remedy}'):
+        read_picture_list(tmp_path)
+    (tmp_path / 'x.jpg').write_bytes(b'\xff\xd8\xff\xe0')
+    with pytest.raises(ValueError, match=f'x.jpg: not a text file.*{remedy}'):
+        read_picture_list(tmp_path / 'x.jpg')
+
+
+def test_restricted_to_some_images():
+    found = VOCFaceDetections.from_dict({
+        'a': [[0, 0, 1, 1, .1], [0, 0, 2, 2, .2]],
+        'b': [[0, 0, 3, 3, .3]],
+        'c': [[0, 0, 4, 4, .4]],
+    })
+    part = found.restricted_to(['c', 'x', 'a'])
+    assert part.keys == ('a', 'c')
+    assert part.image.tolist() == [0, 0, 1]
+    assert part.boxes[:, 2].tolist() == [1, 2, 4]
+    assert part.scores.tolist() == [.1, .2, .4]
+    assert (found.num_left_out, part.num_left_out) == (0, 1)
+    none = part.restricted_to([])
+    assert none.keys == () and none.boxes.shape == (0, 4)
+    assert none.num_left_out == 4
+    assert none.restricted_to(['a']).image.dtype.kind == 'i'

@@ -151,6 +151,22 @@ def test_mistakes(gt, tmp_path):
     assert not (tmp_path / 'out.txt').exists()
 
 
+@pytest.mark.parametrize('options, error, message', [
+    (dict(pr_curve='{}'), IsADirectoryError, 'is a folder; give the name'),
+    (dict(pr_curve='{}/gt.mat/a.png'), NotADirectoryError, 'not a folder'),
+    (dict(outfile_prefix='{}/gt.mat/a'), NotADirectoryError, 'a.txt cannot'),
+    (dict(outfile_prefix='{}/taken'), IsADirectoryError, 'taken.json is a'),
+    (dict(outfile_prefix='{}/'), ValueError, 'add the name of the files'),
+])
+def test_unwritable_files_show_before_the_test(gt, tmp_path, options, error,
+                                               message):
+    (tmp_path / 'taken.json').mkdir()
+    options = {k: v.format(tmp_path) for k, v in options.items()}
+    for metric in (VOCFaceMetric, MAFAMetric):
+        with pytest.raises(error, match=message):
+            metric(str(gt), **options)
+
+
 @pytest.fixture
 def mafa_gt(tmp_path):
     boxes = [[10, 10, 99, 99], [200, 10, 99, 99], [400, 10, 99, 99]]

@@ -1,4 +1,6 @@
 """tools/cross_validate_fddb.py: folds, resuming, refusals, pooling."""
+import errno
+import fcntl
 import json
 import os
 import runpy
@@ -20,6 +22,7 @@ from tinyfaces.evaluation.functional import (evaluate_fddb,
                                              read_fddb_detections, read_roc,
                                              write_fddb_folds)
 from tinyfaces.evaluation.functional.fddb_io import write_image_sizes_file
+from tinyfaces.evaluation.functional.fddb_output import check_fddb_output
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / 'tools'
@@ -126,6 +129,7 @@ def calls(script, monkeypatch, folder):
             (work_dir / 'last_checkpoint').write_text('/gone/epoch_2.pth')
             return
         out = Path(argv[argv.index('--fddb-out') + 1])
+        check_fddb_output(out)
         option = next(
             x for x in argv if x.startswith('test_dataloader.dataset.folds='))
         fold, = json.loads(option.split('=')[1])
@@ -223,11 +227,14 @@ def test_folds_of_several_runs_are_pooled_by_the_last(script, calls, capsys):
     assert len(calls) == 20 and Path('cv/pooled/DiscROC.txt').is_file()
 
 
-def test_a_lost_detection_file_is_made_again(script, calls, capsys):
+@pytest.mark.parametrize('name', ['fold-03-out.txt', 'image_sizes.txt'])
+def test_a_lost_detection_file_is_made_again(script, calls, name):
     """And without training again, as the checkpoint is there."""
     validate(script, '--folds', '3')
-    Path('cv/fold-03/detections/fold-03-out.txt').unlink()
+    lost = Path('cv/fold-03/detections', name)
+    lost.unlink()
     validate(script, '--folds', '3')
+    assert lost.is_file()
     assert [Path(x[1]).name
             for x in calls] == ['train.py', 'test.py', 'test.py']
 
@@ -235,6 +242,7 @@ def test_a_lost_detection_file_is_made_again(script, calls, capsys):
 def test_an_interrupted_training_resumes(script, calls, capsys):
     work_dir = Path('cv/fold-01/train')
     work_dir.mkdir(parents=True)
+    Path('w.pth').touch()
     # Killed before its first checkpoint: from the start, with load_from.
     validate(script, '--folds', '1', '--cfg-options', 'load_from=w.pth')
     assert '--resume' not in calls[0]
@@ -270,6 +278,72 @@ def test_another_config_is_refused(script, calls, folder):
     with pytest.raises(SystemExit, match=r'scale\.0: 64 -> 32'):
         validate(script, *arguments)
     assert len(calls) == 2
+
+
+def test_a_command_may_be_mended_until_a_fold_is_started(
+        script, calls, folder):
+    arguments = ('--folds', '1', '--cfg-options', 'load_from=w.pth')
+    with pytest.raises(SystemExit, match='load_from "w.pth" does not exist'):
+        validate(script, *arguments)
+    assert not Path('cv').exists()
+    (folder / 'w.pth').touch()
+    run = script['CrossValidation'].run.__globals__
+
+    def fail(*_):
+        raise SystemExit('stopped')
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(run, 'run_logged', fail)
+        with pytest.raises(SystemExit, match='stopped'):
+            validate(script, *arguments, 'optim_wrapper.optimiser.lr=0.5')
+    description = Path('cv/cross_validation.json')
+    assert 'optimiser' in description.read_text()
+    # Another run trains fold 2, and has no checkpoint yet.
+    lock = folder / 'cv/fold-02/lock'
+    lock.parent.mkdir()
+    with open(lock, 'ab') as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(SystemExit, match='optimiser: .* -> None'):
+            validate(script, *arguments)
+    validate(script, *arguments)
+    assert 'optimiser' not in description.read_text()
+    for name in ('trained.json', 'done.json'):
+        (folder / 'cv/fold-01' / name).unlink()
+    with pytest.raises(SystemExit, match='optimizer.lr: 0.001 -> 0.5'):
+        validate(script, *arguments, 'optim_wrapper.optimizer.lr=0.5')
+    assert len(calls) == 2
+
+
+def test_a_fold_is_done_by_one_run_only(script, calls, folder, monkeypatch,
+                                        capsys):
+    lock = folder / 'cv/fold-02/lock'
+    lock.parent.mkdir(parents=True)
+    arguments = ['tiny.py', '--work-dir', 'cv', '--folds', '1', '2']
+    with open(lock, 'ab') as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert script['main'](arguments) == 1
+        error = capsys.readouterr().err
+        assert error.startswith('error: fold 2 is being done by another run')
+        assert error.count('\n') == 1
+    assert len(calls) == 2
+    assert script['main'](arguments) == 0
+    assert len(calls) == 4
+
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, 'No locks available')
+
+    monkeypatch.setattr(fcntl, 'flock', no_locks)
+    assert script['main'](arguments) == 0
+    assert 'No locks available); take care' in capsys.readouterr().out
+
+
+def test_broken_files_are_one_line_errors(script, calls, capsys):
+    validate(script)
+    Path('cv/fold-04/detections/fold-04-out.txt').write_text('a\n1\n1 2 3\n')
+    assert script['main'](['tiny.py', '--work-dir', 'cv']) == 1
+    error = capsys.readouterr().err
+    assert error.startswith('error: cv/fold-04/detections/fold-04-out.txt, l')
+    assert error.count('\n') == 1
 
 
 def test_gpus(script, calls, monkeypatch):
@@ -308,6 +382,22 @@ train_dataloader = dict(dataset=dict(
     assert cfg.train_dataloader.dataset.datasets[1].dataset.folds is None
 
 
+def test_classes_of_new_style_configs(script, calls, folder):
+    (folder / 'new.py').write_text("""
+from tinyfaces.datasets import FDDBDataset
+from tinyfaces.evaluation.metrics import FDDBMetric
+
+train_dataloader = dict(dataset=dict(type=FDDBDataset, data_root='.'))
+test_dataloader = train_dataloader
+test_evaluator = dict(type=FDDBMetric, folds_dir='FDDB-folds')
+""")
+    arguments = ['new.py', '--work-dir', 'cv', '--folds', '2']
+    assert script['main'](arguments) == 0
+    assert options(calls[1]) == {'test_dataloader.dataset.folds': '[2]'}
+    assert script['main'](arguments) == 0
+    assert len(calls) == 2
+
+
 def test_configs_that_are_not_of_fddb(script, calls, folder):
     with pytest.raises(SystemExit, match='config "none.py" does not exist'):
         script['CrossValidation'](script['parse_args'](['none.py']))
@@ -326,26 +416,52 @@ def test_configs_that_are_not_of_fddb(script, calls, folder):
     assert not calls and not Path('cv').exists()
 
 
-def test_a_stop_reaches_the_process(script, tmp_path):
+@pytest.fixture
+def logged(tmp_path):
+    """Starts ``run_logged``, for a process that waits for the file "go"."""
+
+    def start(*before):
+        child = ('import os, time; print(os.getpid(), flush=True)\n'
+                 'while not os.path.exists("go"): time.sleep(.02)')
+        program = ('import sys; sys.path.insert(0, sys.argv[1]);'
+                   'from pathlib import Path;'
+                   'from _cross_validation import run_logged;'
+                   'run_logged([sys.executable, "-c", sys.argv[2]],'
+                   'Path("a/log"), "test")')
+        process = subprocess.Popen(
+            [*before, sys.executable, '-c', program,
+             str(TOOLS), child],
+            cwd=tmp_path,
+            env={
+                **os.environ, 'PYTHONPATH': str(ROOT / 'projects')
+            })
+        log = tmp_path / 'a/log'
+        limit = time.monotonic() + 60
+        while not (log.is_file() and log.read_text().endswith('\n')):
+            assert time.monotonic() < limit and process.poll() is None
+            time.sleep(.05)
+        return process, int(log.read_text())
+
+    yield start
+    (tmp_path / 'go').touch()  # whatever is left ends
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGHUP])
+def test_a_stop_reaches_the_process(script, logged, number):
     """What was started ends with the script, and its log stays."""
-    program = ('import sys; sys.path.insert(0, sys.argv[1]);'
-               'from pathlib import Path;'
-               'from _cross_validation import run_logged;'
-               'run_logged([sys.executable, "-c", "import os, time;'
-               'print(os.getpid(), flush=True); time.sleep(60)"],'
-               'Path("a/log"), "test")')
-    process = subprocess.Popen([sys.executable, '-c', program,
-                                str(TOOLS)],
-                               cwd=tmp_path)
-    log = tmp_path / 'a/log'
-    limit = time.monotonic() + 60
-    while not (log.is_file() and log.read_text().endswith('\n')):
-        assert time.monotonic() < limit and process.poll() is None
-        time.sleep(.05)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=30) == 143
+    process, child = logged()
+    process.send_signal(number)
+    assert process.wait(timeout=30) == 128 + number
     with pytest.raises(ProcessLookupError):
-        os.kill(int(log.read_text()), 0)
+        os.kill(child, 0)
+
+
+def test_nohup_goes_on_without_its_terminal(script, logged, tmp_path):
+    process, child = logged('nohup')
+    process.send_signal(signal.SIGHUP)
+    os.kill(child, 0)
+    (tmp_path / 'go').touch()
+    assert process.wait(timeout=30) == 0
 
 
 def test_the_shell_script():

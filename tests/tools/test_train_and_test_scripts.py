@@ -310,6 +310,69 @@ def test_dataset_is_a_name_or_a_file(scripts, tmp_path):
         replace(cfg, str(own))
 
 
+@pytest.mark.parametrize('name, message', [
+    ('notes.txt', 'notes.txt" does not end in one of .py .json .yaml .yml;'),
+    ('none.txt', 'none.txt" does not exist'),
+    ('https://example.org/fddb.py', 'is not a local file; download it'),
+    ('bad.py', '"bad.py": .*no_such_module'),
+])
+def test_dataset_that_is_no_config(scripts, monkeypatch, tmp_path, name,
+                                   message):
+    monkeypatch.chdir(tmp_path)
+    Path('notes.txt').write_text('test_evaluator = []')
+    Path('bad.py').write_text(
+        "custom_imports = dict(imports=['no_such_module'])")
+    with pytest.raises(SystemExit, match=f'(?s)error: .*{message}'):
+        scripts[1]['replace_test_dataset'](Config(), name)
+    # A file of the name of a dataset does not hide it.
+    Path('fddb').write_text('')
+    cfg = Config()
+    scripts[1]['replace_test_dataset'](cfg, 'fddb')
+    assert cfg.test_evaluator.type == 'FDDBMetric'
+
+
+def test_dataset_brings_its_modules(scripts, monkeypatch, tmp_path):
+    """They are imported, and the dumped config names them."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / 'brought_parts.py').touch()
+    own = tmp_path / 'own.py'
+    own.write_text("custom_imports = dict(imports='brought_parts')\n"
+                   "test_dataloader = dict(batch_size=7)\n"
+                   "test_evaluator = dict(type='A')\n")
+    cfg = Config(
+        dict(
+            custom_imports=dict(
+                imports=['tinyfaces'], allow_failed_imports=False)))
+    scripts[1]['replace_test_dataset'](cfg, str(own))
+    assert 'brought_parts' in sys.modules
+    assert cfg.custom_imports == dict(
+        imports=['tinyfaces', 'brought_parts'], allow_failed_imports=False)
+
+
+def test_classes_of_new_style_configs(scripts, tmp_path):
+    """``type`` may be the class itself."""
+    (tmp_path / 'new.py').write_text("""
+from tinyfaces.datasets import WiderFaceDataset
+from tinyfaces.evaluation.metrics import WiderFaceMetric
+from tinyfaces.models.detectors import PostProcessedDetector
+
+model = dict(type=PostProcessedDetector, detector=dict(type='A'))
+tta_model = dict(type='T')
+tta_pipeline = []
+tta_resolution = 'twice'
+test_dataloader = dict(dataset=dict(type=WiderFaceDataset, pipeline=[1]))
+test_evaluator = dict(type=WiderFaceMetric)
+""")
+    cfg = Config(dict(model=dict(type='A')))
+    scripts[1]['replace_test_dataset'](cfg, str(tmp_path / 'new.py'))
+    scripts[1]['apply_wider_out'](cfg, str(tmp_path / 'out'))
+    assert cfg.test_evaluator.outfile_prefix == str(tmp_path / 'out')
+    cfg = Config.fromfile(tmp_path / 'new.py')
+    scripts[1]['apply_tta'](cfg, 'new.py')
+    assert cfg.model.detector == dict(type='T', module=dict(type='A'))
+    assert cfg.test_evaluator.test_resolution == 'twice'
+
+
 @pytest.mark.parametrize('name', ['fddb', 'wider_face', 'wider_face_vga'])
 def test_dataset_with_tta(scripts, name):
     """The new dataset gets the pipeline, its metric the resolution."""
@@ -332,6 +395,20 @@ def test_fddb_out_sets_the_metric(scripts):
     with pytest.raises(SystemExit, match='has 0 FDDBMetric .* --dataset fddb'):
         apply_fddb_out(
             Config(dict(test_evaluator=dict(type='WiderFaceMetric'))), 'x')
+
+
+def test_fddb_out_is_checked_before_the_test(scripts, tmp_path):
+    apply_fddb_out = scripts[1]['apply_fddb_out']
+    cfg = Config(dict(test_evaluator=dict(type='FDDBMetric')))
+    (tmp_path / 'fold-01-out.txt').touch()
+    for path, message in ((tmp_path, 'holds fold-01-out.txt, and no image_s'),
+                          (tmp_path / 'fold-01-out.txt', 'is a file; give')):
+        with pytest.raises(
+                SystemExit, match=f'^error: --fddb-out: .*{message}'):
+            apply_fddb_out(cfg, str(path))
+    (tmp_path / 'image_sizes.txt').touch()
+    apply_fddb_out(cfg, str(tmp_path))
+    assert cfg.test_evaluator.out_dir == str(tmp_path)
 
 
 @pytest.mark.slow

@@ -16,10 +16,13 @@ class FaceDataset(BaseDetDataset):
     """One class, settings checked at start-up, pictures known to be there.
 
     A subclass implements ``load_data_list``, which calls
-    :meth:`check_settings` first and :meth:`picture_infos` once it knows the
+    :meth:`check_settings` first and :meth:`find_pictures` once it knows the
     names of the pictures.
 
     Args:
+        missing: ``'raise'`` if pictures are missing, or ``'skip'`` them, for
+            a download of a part; how many is logged. Defaults to
+            ``'raise'``.
         min_size: Faces with a width or height below this many pixels of the
             original picture are ignored. Defaults to 0: none.
         read_sizes: Read ``height`` and ``width`` from the pictures' headers
@@ -35,12 +38,19 @@ class FaceDataset(BaseDetDataset):
     METAINFO = dict(classes=('face', ), palette=[(0, 255, 0)])
     #: What to do when no face is left to train on, for the message.
     TRAIN_REMEDY = 'Choose annotations with faces'
+    #: What to do about missing pictures, for the message.
+    PICTURE_REMEDY = 'Unpack the pictures there'
 
     def __init__(self,
                  *args,
+                 missing: str = 'raise',
                  min_size: float = 0,
                  read_sizes: bool = True,
                  **kwargs) -> None:
+        if missing not in ('raise', 'skip'):
+            raise ValueError(
+                f"missing must be 'raise' or 'skip', not {missing!r}")
+        self.missing = missing
         self.min_size = min_size
         self.read_sizes = read_sizes
         super().__init__(*args, **kwargs)
@@ -82,53 +92,37 @@ class FaceDataset(BaseDetDataset):
         if config.get('min_size', 0) and not self.read_sizes:
             raise ValueError("filter_cfg['min_size'] needs read_sizes=True")
 
-    def present(self, entries: Sequence[Entry], file_names: Sequence[str],
-                remedy: str) -> list[Entry]:
-        """Leave out the pictures that are not there, and log how many.
+    def find_pictures(
+            self, entries: Sequence[Entry], file_names: Sequence[str],
+            keys: Sequence[str]) -> tuple[Sequence[Entry], list[dict]]:
+        """Look for the pictures, and read their sizes.
 
         Args:
             entries: What the annotations say about each picture.
             file_names: Pictures, relative to ``data_prefix['img']``.
-            remedy: What to do if there is none.
-
-        Returns:
-            list[Entry]: Those of pictures that exist, in order.
-
-        Raises:
-            FileNotFoundError: None of the pictures exists.
-        """
-        root = self.data_prefix['img']
-        absent = set(missing_images(root, file_names))
-        kept = [e for e, n in zip(entries, file_names) if n not in absent]
-        if not kept:
-            raise FileNotFoundError(f'{root}: none of the {len(entries)} '
-                                    f'pictures is there. {remedy}')
-        if absent:
-            print_log(
-                f'{type(self).__name__}: {len(absent)} of {len(entries)} '
-                f'pictures are missing under {root} and skipped; {len(kept)} '
-                'are left', 'current')
-        return kept
-
-    def picture_infos(self, file_names: Sequence[str], keys: Sequence[str],
-                      remedy: str) -> list[dict]:
-        """Check that the pictures are there, and read their sizes.
-
-        Args:
-            file_names: Pictures, relative to ``data_prefix['img']``.
             keys: The ``img_id`` of each.
-            remedy: What to do about missing pictures.
 
         Returns:
-            list[dict]: ``img_path``, ``img_id`` and, with ``read_sizes``,
-            ``height`` and ``width`` of each picture.
+            tuple: Entries of the pictures that are there, which are all of
+            them unless ``missing='skip'``; and ``img_path``, ``img_id`` and,
+            with ``read_sizes``, ``height`` and ``width`` of each.
 
         Raises:
-            FileNotFoundError: Pictures are missing; names all of them.
+            FileNotFoundError: Pictures are missing; names all of them. With
+                ``missing='skip'``: none exists.
             ValueError: Headers cannot be read; names all such pictures.
         """
         root = self.data_prefix['img']
-        require_images(root, file_names, remedy)
+        remedy = (f'{self.PICTURE_REMEDY}, or correct data_root, '
+                  "data_prefix['img'] or ann_file of the dataset; "
+                  "missing='skip' leaves out what is not there.")
+        if self.missing == 'skip':
+            there = self._present(file_names, remedy)
+            entries = [entries[at] for at in there]
+            file_names = [file_names[at] for at in there]
+            keys = [keys[at] for at in there]
+        else:
+            require_images(root, file_names, remedy)
         infos = [
             dict(img_path=osp.join(root, name), img_id=key)
             for name, key in zip(file_names, keys)
@@ -138,7 +132,24 @@ class FaceDataset(BaseDetDataset):
                                      show_progress=is_main_process())
             for info, (width, height) in zip(infos, sizes.tolist()):
                 info.update(height=height, width=width)
-        return infos
+        return entries, infos
+
+    def _present(self, file_names: Sequence[str], remedy: str) -> list[int]:
+        """Which of the pictures are there; logs how many are not."""
+        root = self.data_prefix['img']
+        absent = set(missing_images(root, file_names))
+        there = [
+            at for at, name in enumerate(file_names) if name not in absent
+        ]
+        if not there:
+            raise FileNotFoundError(f'{root}: none of the {len(file_names)} '
+                                    f'pictures is there. {remedy}')
+        if absent:
+            print_log(
+                f'{type(self).__name__}: {len(absent)} of {len(file_names)} '
+                f'pictures are missing under {root} and skipped; {len(there)} '
+                'are left', 'current')
+        return there
 
     def filter_data(self) -> list[dict]:
         """Apply ``filter_cfg``, unless in test mode.

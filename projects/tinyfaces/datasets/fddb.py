@@ -7,10 +7,6 @@ from .face_dataset import FaceDataset
 from .fddb_annotations import (FDDBEntry, check_folds, ellipses_to_boxes,
                                load_fddb)
 
-_REMEDY = ('Unpack originalPics.tar.gz there, or correct data_root or '
-           "data_prefix['img'] of the dataset; missing='skip' leaves out what "
-           'is not there.')
-
 
 @DATASETS.register_module()
 class FDDBDataset(FaceDataset):
@@ -46,13 +42,10 @@ class FDDBDataset(FaceDataset):
         ann_file: Annotations in one file instead of those of the folds: the
             "new annotations" of S3FD's authors (5,409 faces instead of
             5,171). The fold lists still say which picture is in which fold.
-        missing: ``'raise'`` if pictures are missing, or ``'skip'`` them, for
-            a download of a part; how many is logged. Defaults to
-            ``'raise'``.
         data_prefix: ``img`` and ``folds`` are the folders of pictures and
             fold lists, by default the official names.
-        min_size, read_sizes, data_root, metainfo, filter_cfg, ...: Those of
-            :class:`FaceDataset`.
+        missing, min_size, read_sizes, data_root, metainfo, filter_cfg, ...:
+            Those of :class:`FaceDataset`.
 
     Raises:
         FileNotFoundError: The annotations, or any picture that they list,
@@ -65,18 +58,14 @@ class FDDBDataset(FaceDataset):
 
     METAINFO = dict(FaceDataset.METAINFO, dataset_name='fddb')
     TRAIN_REMEDY = 'Choose other folds'
+    PICTURE_REMEDY = 'Unpack originalPics.tar.gz there'
 
     def __init__(self,
                  *args,
                  folds: int | Sequence[int] | None = None,
-                 missing: str = 'raise',
                  data_prefix: dict | None = None,
                  **kwargs) -> None:
-        if missing not in ('raise', 'skip'):
-            raise ValueError(
-                f"missing must be 'raise' or 'skip', not {missing!r}")
         self.folds = check_folds([folds] if isinstance(folds, int) else folds)
-        self.missing = missing
         prefix = dict(img='originalPics', folds='FDDB-folds')
         super().__init__(
             *args, data_prefix={
@@ -102,10 +91,10 @@ class FDDBDataset(FaceDataset):
             ann_file=self.ann_file or None)
         listed = [(fold, entry) for fold, entries in by_fold.items()
                   for entry in entries]
-        if self.missing == 'skip':
-            listed = self.present(listed, _file_names(listed), _REMEDY)
-        infos = self.picture_infos(
-            _file_names(listed), [entry.name for _, entry in listed], _REMEDY)
+        # The lists leave the extension out.
+        listed, infos = self.find_pictures(
+            listed, [f'{entry.name}.jpg' for _, entry in listed],
+            [entry.name for _, entry in listed])
         for info, (fold, entry) in zip(infos, listed):
             info.update(fold=fold, instances=self._instances(entry))
         return infos
@@ -123,8 +112,3 @@ class FDDBDataset(FaceDataset):
                     boxes.tolist(),
                     small.astype(int).tolist(), entry.ellipses.tolist())
         ]
-
-
-def _file_names(listed: Sequence[tuple[int, FDDBEntry]]) -> list[str]:
-    """The pictures; the lists leave the extension out."""
-    return [f'{entry.name}.jpg' for _, entry in listed]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .fddb_blocks import error_at, read_blocks, read_lines
+from .fddb_blocks import FARTHEST, error_at, read_blocks, read_lines
 
 NUM_FOLDS = 10
 _FORMAT = 'major_radius minor_radius angle cx cy 1'
@@ -44,14 +44,18 @@ def parse_fddb_annotations(path: str | os.PathLike) -> list[FDDBEntry]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: A line is malformed, a radius is not positive, or a
-            picture is listed twice: the message names file and line.
+        ValueError: A line is malformed, a radius is not positive, a number
+            is beyond 1,000,000, or a picture is listed twice: the message
+            names file and line.
     """
     entries = []
     for block in read_blocks(path, [_FORMAT], 'faces'):
-        bad = np.flatnonzero(~(block.rows[:, :2] > 0).all(axis=1))
+        good = (block.rows[:, :2] > 0).all(axis=1)
+        good &= (np.abs(block.rows) <= FARTHEST).all(axis=1)
+        bad = np.flatnonzero(~good)
         if bad.size:
-            raise error_at(path, block.line + 2 + bad[0], 'radii above 0',
+            raise error_at(path, block.line + 2 + bad[0],
+                           f'radii above 0 and numbers up to {FARTHEST:,.0f}',
                            ' '.join(f'{v:g}' for v in block.rows[bad[0]]),
                            'correct the line or download the file again')
         entries.append(FDDBEntry(block.name, block.rows[:, :5]))

@@ -4,12 +4,22 @@ An entry is a picture's name, its number of rows n, and n rows of numbers.
 Needs nothing but NumPy. Rows are converted by NumPy all at once; only when
 that fails are they read again one by one, to say which line is wrong.
 """
+import math
 import os
+import re
 from collections.abc import Sequence
 from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
+
+#: Half-axes, sizes and coordinates up to this many pixels can be drawn:
+#: OpenCV does it with 32-bit whole numbers.
+FARTHEST = 1e6
+# What Python's float() reads beyond this, such as 1_0 or other scripts'
+# digits, neither NumPy nor the official program does.
+_NUMBER = re.compile(r'[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?',
+                     re.ASCII | re.IGNORECASE)
 
 
 class Block(NamedTuple):
@@ -106,14 +116,14 @@ def _scan(path: str, lines: list[str],
         if not name:
             at += 1
             continue
-        if len(name.split()) > 1 or _number(name) is not None:
+        if len(name.split()) > 1 or finite_number(name) is not None:
             remedy = 'write the name without extension, as in the fold list'
             if names:
                 remedy = (f'line {starts[-1]} announces {counts[-1]} {noun} '
                           f'of {names[-1]}: correct that number or the lines '
                           'after it')
             raise error_at(path, at + 1, "a picture's name", name, remedy)
-        count = _number(lines[at + 1]) if at + 1 < total else None
+        count = finite_number(lines[at + 1]) if at + 1 < total else None
         if count is None or count < 0 or count != int(count):
             raise error_at(path, at + 2, f'the number of {noun} of {name}',
                            lines[at + 1] if at + 1 < total else None,
@@ -125,19 +135,21 @@ def _scan(path: str, lines: list[str],
         if at > total:
             raise error_at(
                 path, total + 1,
-                f'{counts[-1]} {noun} of {name} (announced by line '
-                f'{starts[-1]}), but only {total - starts[-1]} lines follow',
-                None, 'the file is cut off: write or download it again')
+                f'{lines[starts[-1] - 1][:20]} {noun} of {name} (announced by '
+                f'line {starts[-1]}), but only {total - starts[-1]} lines '
+                'follow', None,
+                'the file is cut off: write or download it again')
     return names, counts, starts
 
 
-def _number(text: str) -> float | None:
-    """The finite number that a line holds, if it holds one."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if np.isfinite(value) else None
+def finite_number(text: str) -> float | None:
+    """The finite number that a text is, or None.
+
+    Only ASCII digits, a point, an exponent and signs are a number, as for
+    NumPy and the official program.
+    """
+    value = float(text) if _NUMBER.fullmatch(text) else math.inf
+    return value if math.isfinite(value) else None
 
 
 def _check_unique(path: str, names: list[str], starts: list[int]) -> None:
@@ -177,7 +189,7 @@ def _check_rows(path: str, lines: list[str], names: list[str],
             place = (f'{at - start + 1} of the {count} {noun} of {name} that '
                      f'line {start} announces')
             words = line.split()
-            values = [_number(word) for word in words]
+            values = [finite_number(word) for word in words]
             if len(words) not in widths or None in values:
                 raise error_at(
                     path, at + 1, f'finite numbers {expected}, {place}', line,
@@ -187,7 +199,8 @@ def _check_rows(path: str, lines: list[str], names: list[str],
                 raise error_at(path, at + 1,
                                f'{first[1]} columns as on line {first[0]}',
                                line, 'write all rows in the same format')
-    raise AssertionError(f'{path}: no single line explains the failure')
+    raise ValueError(f'{path}: NumPy cannot read the numbers of the {noun}; '
+                     'write or download the file again')
 
 
 def error_at(path: str | os.PathLike, line: int, expected: str,

@@ -25,9 +25,9 @@ class MAFADataset(MatFaceDataset):
     Instances also hold ``face_type`` (1 masked, 2 unmasked, 3 invalid; in
     train always 1, by inference), ``occ_type``, ``occ_degree``,
     ``orientation``, ``gender``, ``race`` as integers (-1: not annotated) and
-    ``occluder``, ``glasses`` and in train ``eyes`` as four integers, see
-    ``mafa_annotations.TEST_COLUMNS``. As WIDER FACE's attributes they are not
-    moved by transforms.
+    ``occluder``, ``glasses`` and in train ``eyes`` as four floats,
+    see ``mafa_annotations.TEST_COLUMNS``. As WIDER FACE's attributes they are
+    not moved by transforms.
 
     Boxes that reach over the border are kept as annotated; MMDetection's
     transforms clip them.

@@ -19,7 +19,8 @@ MASKED, UNMASKED, INVALID = FACE_TYPES = (1, 2, 3)
 #: occluded parts. ``orientation``: 1 left, 2 left frontal, 3 frontal, 4 right
 #: frontal, 5 right. ``gender``, ``race``: codes not explained. ``occluder``
 #: and ``glasses``: four numbers relative to the face's corner, all -1 for
-#: none. ``eyes``: x1, y1, x2, y2.
+#: none. ``eyes``: x1, y1, x2, y2. Single columns are codes or counts, whole
+#: numbers; slices are coordinates and may have any value.
 TEST_COLUMNS = dict(
     face_type=4,
     occluder=slice(5, 9),
@@ -52,9 +53,10 @@ class MAFAEntry(NamedTuple):
         file_name: Name of the picture, as written in the file.
         boxes: float64 (n, 4), x y w h in pixels, as annotated: users report
             boxes outside their picture, and sizes need not be positive.
-        attributes: Name -> int64 (n,) or (n, 4), as annotated; see
-            ``TEST_COLUMNS``. -1 where the annotators gave no value.
-            ``face_type`` is always there.
+        attributes: Name -> values as annotated, see ``TEST_COLUMNS``: int64
+            (n,), or float64 (n, 4) for ``occluder``, ``glasses`` and
+            ``eyes``. -1 where the annotators gave no value. ``face_type`` is
+            always there.
     """
     file_name: str
     boxes: np.ndarray
@@ -91,9 +93,10 @@ def parse_mafa_annotations(path: str | os.PathLike) -> list[MAFAEntry]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file has another layout, a number is not finite or an
-            attribute not whole, a face type is none of 1, 2, 3, or a picture
-            is listed twice. The message names file, picture and face.
+        ValueError: The file has another layout, a number is not finite, a
+            code (face type, occlusion, orientation, gender, race) is not
+            whole, a face type is none of 1, 2, 3, or a picture is listed
+            twice. The message names file, picture and face.
     """
     name, table = load_variable(path, tuple(_LAYOUTS))
     field, width, columns = _LAYOUTS[name]
@@ -115,16 +118,19 @@ def parse_mafa_annotations(path: str | os.PathLike) -> list[MAFAEntry]:
 def _entry(file_name: str, rows: np.ndarray, columns: dict[str, int | slice],
            where: str) -> MAFAEntry:
     """Split the rows of one picture into boxes and attributes."""
-    whole = rows[:, 4:]
-    bad = np.flatnonzero((whole != np.floor(whole)).any(axis=1))
-    if len(bad):
-        raise ValueError(f'{where}, face {bad[0] + 1}: expected whole numbers '
-                         f'after the box, found {whole[bad[0]].tolist()}. '
-                         'Fetch the file again.')
-    attributes = {
-        name: rows[:, column].astype(np.int64)
-        for name, column in columns.items()
-    }
+    attributes = {}
+    for name, column in columns.items():
+        values = rows[:, column]
+        # Nobody needs the coordinates to be whole.
+        if values.ndim == 1:
+            bad = np.flatnonzero(values != np.floor(values))
+            if len(bad):
+                raise ValueError(
+                    f'{where}, face {bad[0] + 1}: expected a whole number for '
+                    f'{name} (column {column + 1}), found {values[bad[0]]}. '
+                    'Fetch the file again.')
+            values = values.astype(np.int64)
+        attributes[name] = values
     types = attributes.setdefault('face_type',
                                   np.full(len(rows), MASKED, np.int64))
     bad = np.flatnonzero(~np.isin(types, FACE_TYPES))

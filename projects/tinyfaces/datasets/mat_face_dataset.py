@@ -18,11 +18,8 @@ class MatFaceDataset(FaceDataset):
     (x1, y1, x2, y2 in pixels), ``bbox_label`` and ``ignore_flag``.
 
     Args:
-        missing: ``'raise'`` if pictures are missing, or ``'skip'`` them, for
-            a download of a part; how many is logged. Defaults to
-            ``'raise'``.
-        min_size, read_sizes, ann_file, data_root, data_prefix, metainfo,
-        filter_cfg, ...: Those of :class:`FaceDataset`.
+        missing, min_size, read_sizes, ann_file, data_root, data_prefix,
+        metainfo, filter_cfg, ...: Those of :class:`FaceDataset`.
 
     Raises:
         FileNotFoundError: The annotation file, or any picture that it lists,
@@ -32,16 +29,6 @@ class MatFaceDataset(FaceDataset):
             be read, an option has an unknown value, or no face is left to
             train on.
     """
-
-    #: What to do about missing pictures, for the message.
-    PICTURE_REMEDY = ''
-
-    def __init__(self, *args, missing: str = 'raise', **kwargs) -> None:
-        if missing not in ('raise', 'skip'):
-            raise ValueError(
-                f"missing must be 'raise' or 'skip', not {missing!r}")
-        self.missing = missing
-        super().__init__(*args, **kwargs)
 
     @abstractmethod
     def parse(self) -> Sequence[Entry]:
@@ -66,20 +53,10 @@ class MatFaceDataset(FaceDataset):
         """
         self.check_settings()
         entries = self.parse()
-        if self.missing == 'skip':
-            entries = self.present(entries,
-                                   [entry.file_name for entry in entries],
-                                   self._remedy)
-        infos = self.picture_infos([entry.file_name for entry in entries],
-                                   [entry.key for entry in entries],
-                                   self._remedy)
+        entries, infos = self.find_pictures(
+            entries, [entry.file_name for entry in entries],
+            [entry.key for entry in entries])
         for info, entry in zip(infos, entries):
             size = (info['width'], info['height']) if self.read_sizes else None
             info['instances'] = self.instances_of(entry, size)
         return infos
-
-    @property
-    def _remedy(self) -> str:
-        return (f'{self.PICTURE_REMEDY}, or correct data_root or '
-                "data_prefix['img'] of the dataset; missing='skip' leaves out "
-                'what is not there.')

@@ -22,15 +22,24 @@ def load_variable(path: str | os.PathLike,
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file cannot be read, or holds none of the variables.
+        OSError: It must not be read.
+        ValueError: It is in another format, or holds none of the variables.
     """
     if not os.path.isfile(path):
         raise FileNotFoundError(
             f'{path}: no such annotation file. Correct the path, or fetch the '
             '.mat file with the annotations')
     try:
-        content = scipy.io.loadmat(path)
+        with open(path, 'rb') as file:
+            content = scipy.io.loadmat(file)
+    except NotImplementedError:  # SciPy's answer to version 7.3.
+        raise ValueError(
+            f'{path}: a MATLAB 7.3 file (HDF5), which is not supported. Load '
+            'it in MATLAB and save it with -v7.') from None
     except Exception as error:  # SciPy raises whatever the bytes lead to.
+        # Also an OSError, without a number, where the file ends too early.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
         raise ValueError(f'{path}: not a readable MATLAB 5 file ({error}). '
                          'Fetch it again.') from error
     for name in names:

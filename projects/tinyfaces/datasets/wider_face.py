@@ -57,6 +57,9 @@ class WiderFaceDataset(FaceDataset):
             and for boxes wholly outside the picture (recognised only with
             ``read_sizes``). ``'keep'`` is for studies of the annotations: box
             coders take the logarithm of the sizes. Defaults to ``'drop'``.
+        missing: ``'raise'`` if pictures are missing, or ``'skip'`` them, for
+            a download of a part; how many is logged. Defaults to
+            ``'raise'``.
         min_size: Faces with a width or height below this many pixels of the
             original picture are ignored. Defaults to 0: none.
         read_sizes: Read ``height`` and ``width`` from the pictures' headers
@@ -71,7 +74,8 @@ class WiderFaceDataset(FaceDataset):
 
     Raises:
         FileNotFoundError: The annotation file, or any picture that it lists,
-            is missing; all missing pictures are reported at once.
+            is missing (all missing pictures are reported at once); or all
+            pictures, with ``missing='skip'``.
         ValueError: A line of the annotation file is broken, headers of
             pictures cannot be read, an option has an unknown value, or no
             face is left to train on.
@@ -79,6 +83,7 @@ class WiderFaceDataset(FaceDataset):
 
     METAINFO = dict(FaceDataset.METAINFO, dataset_name='wider_face')
     TRAIN_REMEDY = 'Train on wider_face_train_bbx_gt.txt'
+    PICTURE_REMEDY = 'Unpack the pictures of the official download there'
 
     def __init__(self,
                  *args,
@@ -107,11 +112,9 @@ class WiderFaceDataset(FaceDataset):
                 'official wider_face_split.zip under data_root, or correct '
                 'data_root and ann_file')
         entries = parse_wider_annotations(self.ann_file)
-        infos = self.picture_infos(
-            [entry.file_name
-             for entry in entries], [entry.key for entry in entries],
-            'Unpack the pictures of the official download there, or correct '
-            "data_root, data_prefix['img'] or ann_file of the dataset.")
+        entries, infos = self.find_pictures(
+            entries, [entry.file_name for entry in entries],
+            [entry.key for entry in entries])
         sizes = None
         if self.read_sizes:
             sizes = np.array([(i['width'], i['height']) for i in infos])

@@ -15,12 +15,12 @@ from collections.abc import Mapping
 import numpy as np
 from tqdm import tqdm
 
+from tinyfaces.datasets.fddb_blocks import FARTHEST
+from .fddb_detections import check_fddb_detections
 from .fddb_result import FDDBResult
 
 # The score that the official program gives to a picture without detections.
 NO_DETECTION = float(np.finfo(np.float64).max)
-# Pixels; OpenCV draws with 32-bit whole numbers.
-_FARTHEST = 1e6
 _NAMED = 5
 
 
@@ -44,9 +44,10 @@ def evaluate_fddb(detections: Mapping[str, np.ndarray],
         FDDBResult: Both curves.
 
     Raises:
-        ValueError: Pictures are missing or unknown; a size is missing; an
-            array has another shape, NaN or infinite values or negative
-            sizes; forms are mixed; or there is no face to find.
+        ValueError: Pictures are missing or unknown; a size is missing, or
+            is not the picture's: an annotated centre lies outside; an array
+            has another shape, NaN or infinite values or negative sizes;
+            forms are mixed; or there is no face to find.
     """
     # OpenCV and scipy.optimize take a while to load, and the other protocols
     # do not need them.
@@ -58,7 +59,9 @@ def evaluate_fddb(detections: Mapping[str, np.ndarray],
     if lost:
         raise ValueError(f'no size for {_some(lost, len(names))}; give the '
                          'width and height of every picture')
-    num_faces = sum(len(truth[name]) for name in names)
+    faces = {name: _check_faces(name, truth[name]) for name in names}
+    _check_sizes(faces, sizes)
+    num_faces = sum(map(len, faces.values()))
     if not num_faces:
         raise ValueError('the pictures to score have no face; check the '
                          'annotations and the selected folds')
@@ -78,7 +81,7 @@ def evaluate_fddb(detections: Mapping[str, np.ndarray],
         columns = found.shape[1]
         num_detections += len(found)
         width, height = sizes[name]
-        overlaps = overlap_matrix(found, _check_faces(name, truth[name]),
+        overlaps = overlap_matrix(found, faces[name],
                                   (int(width), int(height)))
         parts.append(match_picture(overlaps, found[:, -1]))
     return FDDBResult(
@@ -127,24 +130,32 @@ def _check_pictures(detections: Mapping[str, np.ndarray],
         raise ValueError('there are no detections for any picture')
 
 
+def _check_sizes(faces: Mapping[str, np.ndarray],
+                 sizes: Mapping[str, tuple[int, int]]) -> None:
+    """Raise ValueError where a face's centre is not in its picture.
+
+    FDDB has no such face (but some at 0 or at the width). Shapes are cut off
+    at the borders of the picture, so wrong sizes give plausible wrong scores.
+    """
+    wrong = []
+    for name, ellipses in faces.items():
+        centres = ellipses[:, 3:]
+        if ((centres < 0) | (centres > sizes[name])).any():
+            wrong.append(name)
+    if wrong:
+        width, height = sizes[wrong[0]]
+        raise ValueError(
+            f'annotated faces have their centre outside the picture in '
+            f'{_some(wrong, len(faces))}; the first is said to have {width} x '
+            f'{height} pixels: give the sizes of the annotated pictures, '
+            'width before height')
+
+
 def _check_detections(name: str, found: np.ndarray) -> np.ndarray:
     """(n, 5) or (n, 6) float64, or ValueError."""
+    check_fddb_detections({name: found})
     found = np.asarray(found, np.float64)
-    if found.ndim != 2 or found.shape[1] not in (5, 6):
-        if not found.size:
-            return np.zeros((0, 5))
-        raise ValueError(f'detections of {name}: expected (n, 5) x y w h '
-                         'score or (n, 6) ra rb theta cx cy score, got '
-                         f'{found.shape}')
-    if not np.isfinite(found).all():
-        raise ValueError(f'detections of {name}: NaN or infinite value')
-    lengths = found[:, 2:4] if found.shape[1] == 5 else found[:, :2]
-    if (lengths < 0).any():
-        raise ValueError(f'detections of {name}: negative size or half-axis')
-    if (np.abs(found[:, :-1]) > _FARTHEST).any():
-        raise ValueError(f'detections of {name}: a number beyond '
-                         f'{_FARTHEST:,.0f} pixels')
-    return found
+    return found if found.size else np.zeros((0, 5))
 
 
 def _check_faces(name: str, faces: np.ndarray) -> np.ndarray:
@@ -155,9 +166,9 @@ def _check_faces(name: str, faces: np.ndarray) -> np.ndarray:
             return np.zeros((0, 5))
         raise ValueError(f'faces of {name}: expected ellipses (m, 5), got '
                          f'{faces.shape}')
-    if not (np.abs(faces) <= _FARTHEST).all() or (faces[:, :2] < 0).any():
+    if not (np.abs(faces) <= FARTHEST).all() or (faces[:, :2] < 0).any():
         raise ValueError(f'faces of {name}: NaN, a negative half-axis, or a '
-                         f'number beyond {_FARTHEST:,.0f} pixels')
+                         f'number beyond {FARTHEST:,.0f} pixels')
     return faces
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyfaces.datasets.fddb_blocks import Block, error_at, read_blocks
+from tinyfaces.datasets.fddb_blocks import (FARTHEST, Block, error_at,
+                                            read_blocks)
 from tinyfaces.utils.files import atomic_write
 
 _FORMATS = ('x y w h score', 'ra rb theta cx cy score')
@@ -46,10 +47,11 @@ def read_fddb_detections(path: str | os.PathLike,
     Raises:
         FileNotFoundError: ``path`` does not exist, or gives no file that is
             named by a fold.
-        ValueError: Two files are named by the same fold; a line is malformed;
-            sizes are negative; pictures are listed twice, unknown or in
-            another order; or rectangles and ellipses are mixed. The message
-            names file and line.
+        ValueError: Two files are named by the same fold, or one by a fold
+            without a list; a line is malformed; sizes are negative or
+            numbers beyond 1,000,000 pixels; pictures are listed twice,
+            unknown or in another order; or rectangles and ellipses are mixed.
+            The message names file and line.
     """
     if folds is not None and lists is None:
         raise ValueError('to select folds, give the fold lists too')
@@ -57,6 +59,10 @@ def read_fddb_detections(path: str | os.PathLike,
     source: dict[str, Path] = {}
     first = None
     for fold, file in detection_files(path).items():
+        if lists is not None and fold is not None and fold not in lists:
+            raise ValueError(
+                f'{file} is of fold {fold}, but the fold lists are those of '
+                f'{sorted(lists)}; move it away')
         if fold is not None and folds is not None and fold not in folds:
             continue
         blocks = read_blocks(file, _FORMATS, 'detections')
@@ -127,6 +133,36 @@ def fold_number(path: str | os.PathLike) -> int | None:
     return int(match[1]) if match else None
 
 
+def check_fddb_detections(detections: Mapping[str, np.ndarray]) -> None:
+    """Look for what :func:`read_fddb_detections` would refuse.
+
+    Args:
+        detections: Name of the picture -> (n, 5) x y w h score, or (n, 6) ra
+            rb theta cx cy score.
+
+    Raises:
+        ValueError: An array has another shape, NaN or infinite values,
+            negative sizes or numbers beyond 1,000,000 pixels; names the
+            picture.
+    """
+    for name, found in detections.items():
+        found = np.asarray(found, np.float64)
+        if not found.size:
+            continue
+        if found.ndim != 2 or found.shape[1] not in _LENGTHS:
+            raise ValueError(f'detections of {name}: expected (n, 5) x y w h '
+                             'score or (n, 6) ra rb theta cx cy score, got '
+                             f'{found.shape}')
+        if not np.isfinite(found).all():
+            raise ValueError(f'detections of {name}: NaN or infinite value')
+        if (found[:, _LENGTHS[found.shape[1]]] < 0).any():
+            raise ValueError(
+                f'detections of {name}: negative size or half-axis')
+        if (np.abs(found[:, :-1]) > FARTHEST).any():
+            raise ValueError(f'detections of {name}: a number beyond '
+                             f'{FARTHEST:,.0f} pixels')
+
+
 def write_fddb_detections(detections: Mapping[str, np.ndarray],
                           path: str | os.PathLike) -> None:
     """Write one detection file, as a whole or not at all.
@@ -137,7 +173,11 @@ def write_fddb_detections(detections: Mapping[str, np.ndarray],
         detections: Name of the picture -> (n, 5) or (n, 6), in the order of
             the file, which must be that of the fold lists.
         path: The file to write.
+
+    Raises:
+        ValueError: See :func:`check_fddb_detections`.
     """
+    check_fddb_detections(detections)
     lines = []
     for name, found in detections.items():
         lines += [name, str(len(found))]
@@ -154,6 +194,9 @@ def write_fddb_folds(detections: Mapping[str, np.ndarray],
                      folder: str | os.PathLike) -> list[Path]:
     """Write ``fold-XX-out.txt`` as the official program wants them.
 
+    Files of such names of other folds, which an earlier run left in the
+    folder, are removed.
+
     Args:
         detections: Name of the picture -> (n, 5) or (n, 6).
         folds: Fold -> names in the order of its list.
@@ -163,7 +206,8 @@ def write_fddb_folds(detections: Mapping[str, np.ndarray],
         list[Path]: The files.
 
     Raises:
-        ValueError: A picture of the folds has no entry; nothing is written.
+        ValueError: A picture of the folds has no entry, or see
+            :func:`check_fddb_detections`; nothing is written.
     """
     for fold, names in folds.items():
         missing = [name for name in names if name not in detections]
@@ -172,22 +216,32 @@ def write_fddb_folds(detections: Mapping[str, np.ndarray],
                 f'no detections for {len(missing):,} of {len(names):,} '
                 f'pictures of fold {fold}, the first is {missing[0]}; give an '
                 'empty array where nothing is found')
-    paths = []
+        check_fddb_detections({name: detections[name] for name in names})
+    paths = {fold: Path(folder, f'fold-{fold:02d}-out.txt') for fold in folds}
+    # Those of an earlier run would be read as part of this set.
+    for path in Path(folder).glob('fold-[0-9][0-9]-out.txt'):
+        if path not in paths.values():
+            path.unlink()
     for fold, names in folds.items():
-        path = Path(folder) / f'fold-{fold:02d}-out.txt'
+        path = paths[fold]
         write_fddb_detections({name: detections[name] for name in names}, path)
-        paths.append(path)
-    return paths
+    return list(paths.values())
 
 
 def _check_lengths(file: Path, blocks: Sequence[Block]) -> None:
-    """Raise ValueError at the first negative size or half-axis."""
+    """Raise ValueError at the first size below 0, or number too large."""
     rows = np.concatenate([block.rows for block in blocks])
     lengths = _LENGTHS[rows.shape[1]]
-    if not (rows[:, lengths] < 0).any():
+    if not (rows[:, lengths] < 0).any() and not (np.abs(rows[:, :-1])
+                                                 > FARTHEST).any():
         return
     for block in blocks:
         for at, row in enumerate(block.rows):
+            if (np.abs(row[:-1]) > FARTHEST).any():
+                raise error_at(file, block.line + 2 + at,
+                               f'numbers up to {FARTHEST:,.0f} pixels',
+                               ' '.join(f'{v:g}' for v in row),
+                               'correct the line or write the file again')
             if (row[lengths] < 0).any():
                 raise error_at(
                     file, block.line + 2 + at, 'a size of 0 or more',
@@ -198,9 +252,6 @@ def _check_lengths(file: Path, blocks: Sequence[Block]) -> None:
 def _check_names(file: Path, fold: int | None, blocks: Sequence[Block],
                  lists: Mapping[int, Sequence[str]], any_order: bool) -> None:
     """Raise ValueError at the first unknown or misplaced picture."""
-    if fold is not None and fold not in lists:
-        raise ValueError(f'{file} is of fold {fold}, but the fold lists are '
-                         f'those of {sorted(lists)}; move it away')
     names = lists[fold] if fold is not None else [
         name for part in sorted(lists) for name in lists[part]
     ]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyfaces.datasets.fddb_blocks import error_at, read_lines
+from tinyfaces.datasets.fddb_blocks import error_at, finite_number, read_lines
 from tinyfaces.utils.files import atomic_write
 from .fddb_result import KINDS, FDDBResult
 
@@ -14,6 +14,8 @@ from .fddb_result import KINDS, FDDBResult
 #: gives them; None for one that is not known.
 ROCPair = tuple[np.ndarray | None, np.ndarray | None]
 
+# JPEG, FDDB's format, knows no larger picture.
+_LARGEST_SIDE = 65_535
 _ROC_NAME = re.compile(r'(.*?)[-_ ]?(disc|cont)roc\.txt', re.IGNORECASE)
 
 
@@ -66,12 +68,10 @@ def read_roc(path: str | os.PathLike) -> np.ndarray:
         words = line.split()
         if not words:
             continue
-        try:
-            row = [float(word) for word in words]
-        except ValueError:
-            row = []
-        if len(row) not in (2, 3) or len(row) != len(
-                rows[0] if rows else row) or not np.isfinite(row).all():
+        row = [finite_number(word) for word in words]
+        if len(row) not in (
+                2,
+                3) or None in row or len(row) != len(rows[0] if rows else row):
             raise error_at(path, number,
                            'a rate, false positives and maybe a threshold',
                            line, 'give a ROC file of the official program')
@@ -133,22 +133,30 @@ def read_image_sizes_file(
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: A line is malformed, or a picture is listed twice.
+        ValueError: A line is malformed, a side is not in 1 to 65,535
+            pixels, or a picture is listed twice.
     """
     sizes: dict[str, tuple[int, int]] = {}
     for number, line in enumerate(read_lines(path), 1):
         words = line.split()
         if not words:
             continue
-        if len(words) != 3 or not all(word.isdecimal() and int(word)
-                                      for word in words[1:]):
-            raise error_at(path, number, '"name width height" in pixels', line,
-                           'correct the line')
+        if len(words) != 3 or not all(_is_side(word) for word in words[1:]):
+            raise error_at(
+                path, number, '"name width height" in pixels, 1 to '
+                f'{_LARGEST_SIDE:,}', line, 'correct the line')
         if words[0] in sizes:
             raise error_at(path, number, 'a picture not listed before', line,
                            'remove one of its lines')
         sizes[words[0]] = int(words[1]), int(words[2])
     return sizes
+
+
+def _is_side(word: str) -> bool:
+    """Whether a word is a number of pixels that a picture can have."""
+    return word.isascii() and word.isdecimal() and \
+        len(word) <= len(str(_LARGEST_SIDE)) and \
+        0 < int(word) <= _LARGEST_SIDE
 
 
 def write_image_sizes_file(sizes: Mapping[str, tuple[int, int]],

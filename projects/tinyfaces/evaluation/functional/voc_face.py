@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .voc_face_gt import VOCFaceGroundTruth
-from .voc_face_io import VOCFaceDetections
+from .voc_face_io import MAX_COORDINATE, VOCFaceDetections
 from .voc_face_matching import best_box, curve_of, pair_up, right_and_wrong
 from .voc_face_result import VOCFaceResult
 
@@ -92,7 +92,7 @@ def evaluate_voc_face(detections: VOCFaceDetections,
         truth: From :func:`~.voc_face_gt.load_voc_face_gt`.
         iou_thr: IoU in [0, 1) that a match must exceed.
         passes: Number of matchings; 1 is none refined.
-        min_size: The 30 above, in pixels.
+        min_size: The 30 above, in pixels, up to 1e9.
 
     Returns:
         VOCFaceResult: With the subset ``all``; ``details`` has the total
@@ -128,6 +128,7 @@ def evaluate_voc_face(detections: VOCFaceDetections,
                          num_images=len(truth.keys),
                          num_detections=len(detections.scores),
                          num_scored=len(boxes),
+                         num_left_out=detections.num_left_out,
                          missing=images_without(detections, truth),
                          warnings=common_warnings(detections, truth),
                          details=dict(
@@ -187,5 +188,6 @@ def _check_arguments(iou_thr: float, passes: int, min_size: float) -> None:
         raise ValueError(f'the IoU threshold must be in [0, 1), got {iou_thr}')
     if passes < 1:
         raise ValueError(f'there must be at least one pass, got {passes}')
-    if not min_size >= 0 or math.isinf(min_size):
-        raise ValueError(f'min_size must be 0 or more pixels, got {min_size}')
+    if not 0 <= min_size <= MAX_COORDINATE:
+        raise ValueError('min_size must be 0 or more pixels, up to '
+                         f'{MAX_COORDINATE:,.0f}, got {min_size:g}')

@@ -9,6 +9,8 @@ import numpy as np
 from tinyfaces.datasets.mat_files import picture_key
 from tinyfaces.datasets.voc_face_annotations import parse_voc_face_annotations
 
+_LIST_REMEDY = 'Give a text file with the name of one picture per line'
+
 
 @dataclass(frozen=True)
 class VOCFaceGroundTruth:
@@ -129,17 +131,31 @@ def read_picture_list(path: str | os.PathLike) -> list[str]:
             out.
 
     Raises:
-        ValueError: A line has several words, or no picture is named.
+        FileNotFoundError: There is no such file.
+        IsADirectoryError: It is a folder.
+        ValueError: It is no text, a line has several words, or no picture is
+            named.
     """
+    if os.path.isdir(path):
+        raise IsADirectoryError(f'{path}: a folder, no list of pictures. '
+                                f'{_LIST_REMEDY}.')
+    if not os.path.exists(path):
+        raise FileNotFoundError(f'{path}: no such list of pictures. '
+                                f'{_LIST_REMEDY}.')
     keys = []
-    with open(path, encoding='utf-8-sig') as file:
-        for number, line in enumerate(file, 1):
-            words = line.split()
-            if len(words) > 1:
-                raise ValueError(f'{path}, line {number}: expected the name '
-                                 f'of one picture, found {line.strip()!r}')
-            keys += map(picture_key, words)
+    try:
+        with open(path, encoding='utf-8-sig') as file:
+            for number, line in enumerate(file, 1):
+                words = line.split()
+                if len(words) > 1:
+                    raise ValueError(
+                        f'{path}, line {number}: expected the name of one '
+                        f'picture, found {line.strip()[:80]!r}. '
+                        f'{_LIST_REMEDY}.')
+                keys += map(picture_key, words)
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{path}: not a text file ({error}). '
+                         f'{_LIST_REMEDY}.') from None
     if not keys:
-        raise ValueError(f'{path}: names no picture; expected one name per '
-                         'line')
+        raise ValueError(f'{path}: names no picture. {_LIST_REMEDY}.')
     return keys

@@ -5,7 +5,7 @@ face-eval toolbox. NumPy only.
 """
 import math
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,8 +15,13 @@ from tqdm import tqdm
 from tinyfaces.datasets.mat_files import picture_key
 from tinyfaces.utils.files import atomic_write
 
+#: Coordinates of pixels further off than this are mistakes, and powers of them
+#: would leave float64.
+MAX_COORDINATE = 1e9
+
 _REMEDY = 'Write one line "name score x1 y1 x2 y2" per detection'
 _NOT_FINITE = 'NaN or infinite number'
+_TOO_FAR = f'coordinate beyond {MAX_COORDINATE:,.0f} pixels'
 _CORNERS = 'x2 < x1 or y2 < y1 (corners are expected, not width and height)'
 
 
@@ -30,12 +35,14 @@ class VOCFaceDetections:
             ``keys``.
         boxes: (N, 4) float64, x1 y1 x2 y2 in pixels.
         scores: (N,) float64.
+        num_left_out: Detections that :meth:`restricted_to` took away.
     """
 
     keys: tuple[str, ...]
     image: np.ndarray
     boxes: np.ndarray
     scores: np.ndarray
+    num_left_out: int = 0
 
     @classmethod
     def from_dict(cls, found: Mapping[str, np.ndarray]) -> 'VOCFaceDetections':
@@ -46,7 +53,8 @@ class VOCFaceDetections:
 
         Raises:
             ValueError: An array has another shape, a value that is not
-                finite, or a corner x2 < x1 or y2 < y1.
+                finite, a coordinate beyond ``MAX_COORDINATE``, or a corner
+                x2 < x1 or y2 < y1.
         """
         arrays = {
             key: np.asarray(rows, np.float64)
@@ -59,12 +67,32 @@ class VOCFaceDetections:
                                  f'{rows.shape}')
             if not np.isfinite(rows).all():
                 raise ValueError(f'detections of {key}: {_NOT_FINITE}')
+            if (np.abs(rows[:, :4]) > MAX_COORDINATE).any():
+                raise ValueError(f'detections of {key}: {_TOO_FAR}')
             if (rows[:, 2:4] < rows[:, :2]).any():
                 raise ValueError(f'detections of {key}: {_CORNERS}')
         joined = np.concatenate([*arrays.values(), np.zeros((0, 5))])
         image = np.repeat(
             np.arange(len(arrays)), [len(rows) for rows in arrays.values()])
         return cls(tuple(arrays), image, joined[:, :4], joined[:, 4])
+
+    def restricted_to(self, images: Iterable[str]) -> 'VOCFaceDetections':
+        """The detections in some images only, in the same order.
+
+        Args:
+            images: Image keys; those without detections do not matter.
+
+        Returns:
+            VOCFaceDetections: ``num_left_out`` counts the others.
+        """
+        wanted = set(images)
+        chosen = np.array([key in wanted for key in self.keys], bool)
+        kept = chosen[self.image]
+        return VOCFaceDetections(
+            tuple(key for key in self.keys
+                  if key in wanted), (np.cumsum(chosen) - 1)[self.image[kept]],
+            self.boxes[kept], self.scores[kept],
+            self.num_left_out + int(np.count_nonzero(~kept)))
 
 
 class _Line(NamedTuple):
@@ -93,8 +121,9 @@ def read_voc_face_detections(
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: A line is malformed, not finite, has x2 < x1 or y2 < y1,
-            or is for an unknown image; the message names file and line.
+        ValueError: A line is malformed, not finite, has a coordinate beyond
+            ``MAX_COORDINATE``, x2 < x1 or y2 < y1, or is for an unknown
+            image; the message names file and line.
     """
     if not os.path.isfile(path):
         raise FileNotFoundError(f'{path}: no such file of detections')
@@ -166,6 +195,8 @@ def _parse(text: str, where: str) -> _Line:
     _, x1, y1, x2, y2 = numbers
     if not all(map(math.isfinite, numbers)):
         raise ValueError(f'{where}: {_NOT_FINITE} in {shown}. {_REMEDY}.')
+    if max(map(abs, numbers[1:])) > MAX_COORDINATE:
+        raise ValueError(f'{where}: {_TOO_FAR} in {shown}. {_REMEDY}.')
     if x2 < x1 or y2 < y1:
         raise ValueError(f'{where}: {_CORNERS} in {shown}. {_REMEDY}.')
     return _Line(picture_key(words[0]), numbers)

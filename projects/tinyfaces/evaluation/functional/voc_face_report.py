@@ -59,6 +59,7 @@ def voc_face_result_to_dict(result: VOCFaceResult) -> dict:
         num_images=result.num_images,
         num_detections=result.num_detections,
         num_scored=result.num_scored,
+        num_left_out=result.num_left_out,
         images_without_detections=list(result.missing),
         warnings=list(result.warnings),
         **result.details)
@@ -94,6 +95,9 @@ def _remarks(name: str, result: VOCFaceResult) -> list[str]:
         + f'; {result.num_images - len(result.missing):,} of '
         f'{result.num_images:,} images have detections'
     ]
+    if result.num_left_out:
+        lines.append(f'  {result.num_left_out:,} detections in other images '
+                     'left out')
     for number, step in enumerate(result.details.get('refinement', ()), 1):
         lines.append(f'  refinement {number}: centre moved by '
                      f'{step["dx"]:+.4f} widths, {step["dy"]:+.4f} heights; '

@@ -37,6 +37,7 @@ class VOCFaceResult:
         num_detections: Detections in them.
         num_scored: Detections left after the protocol's own size filter.
         missing: Images scored without any detection.
+        num_left_out: Detections of other images, which were not asked for.
         inferred: Rules that no source states, as sentences.
         warnings: Sentences the user should read.
         details: More numbers for the JSON file.
@@ -49,6 +50,7 @@ class VOCFaceResult:
     num_detections: int
     num_scored: int
     missing: tuple[str, ...]
+    num_left_out: int = 0
     inferred: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     details: dict[str, Any] = field(default_factory=dict)

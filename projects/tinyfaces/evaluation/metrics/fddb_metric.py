@@ -10,7 +10,10 @@ from mmengine.logging import MMLogger
 from tinyfaces.datasets.fddb_annotations import load_fddb
 from tinyfaces.visualization.roc_curve import plot_roc_curves
 from ..functional import evaluate_fddb, write_fddb_folds, write_roc
+from ..functional.fddb_detections import check_fddb_detections
 from ..functional.fddb_io import read_published_rocs, write_image_sizes_file
+from ..functional.fddb_output import (SIZES_FILE, check_fddb_output,
+                                      remove_fddb_output)
 from ..functional.fddb_report import (FALSE_POSITIVES, format_fddb_table,
                                       write_fddb_json)
 from ..functional.fddb_result import FDDBResult
@@ -54,7 +57,7 @@ class FDDBMetric(BaseMetric):
             (name, width and height, for scoring without the pictures),
             ``DiscROC.txt`` and ``ContROC.txt`` in the official layout,
             ``results.json`` and ``roc.png``. Files of these names from an
-            earlier test are removed.
+            earlier test are removed; a folder of anything else is refused.
         roc_curve: Draw both curves into this PNG.
         published: Files ``<name>DiscROC.txt`` and ``<name>ContROC.txt``, or
             folders of such, to draw and list beside the detector's.
@@ -71,6 +74,8 @@ class FDDBMetric(BaseMetric):
         FileNotFoundError: A fold list, an annotation file or a published
             curve is missing.
         NotADirectoryError: ``out_dir`` is a file.
+        FileExistsError: ``out_dir`` holds something, but not the files of an
+            earlier test.
         ValueError: An argument has an unknown value, or a file is broken.
     """
 
@@ -105,10 +110,8 @@ class FDDBMetric(BaseMetric):
         self.name = name
         self.test_resolution = test_resolution
         # What is wrong with a path shows before training, not after it.
-        if self.out_dir is not None and self.out_dir.exists(
-        ) and not self.out_dir.is_dir():
-            raise NotADirectoryError(
-                f'{out_dir} is a file; out_dir is the folder to write to')
+        if self.out_dir is not None:
+            check_fddb_output(self.out_dir)
         self._folds = load_fddb(folds_dir, ann_file=ann_file)
         self._published = read_published_rocs(published)
 
@@ -142,7 +145,9 @@ class FDDBMetric(BaseMetric):
                     shape=sample.get('batch_input_shape')))
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        """Write and score; called on the main process only.
+        """Score and write; called on the main process only.
+
+        What cannot be scored is not written: files of an earlier test stay.
 
         Args:
             results: One entry per image of all ranks. Images that came twice,
@@ -163,19 +168,27 @@ class FDDBMetric(BaseMetric):
         names = [name for fold in folds.values() for name in fold]
         detections = {name: unique[name][shape] for name in names}
         sizes = {name: unique[name]['size'] for name in names}
+        check_fddb_detections(detections)
+        if not self.format_only:
+            truth = {
+                entry.name: entry.ellipses
+                for entries in self._folds.values()
+                for entry in entries
+            }
+            result = evaluate_fddb(detections, truth, sizes, only_given=True)
+            options = dict(
+                fps=self.false_positives,
+                annotations=self._conditions(results, folds, shape),
+                published=self._published)
+            logger.info('\n' +
+                        format_fddb_table({self.name: result}, **options))
         if self.out_dir is not None:
             self._write_detections(detections, folds, sizes)
             logger.info(f'detections of {len(names):,} pictures, '
                         f'{len(folds)} folds: {self.out_dir}')
         if self.format_only:
             return {}
-        truth = {
-            entry.name: entry.ellipses
-            for entries in self._folds.values()
-            for entry in entries
-        }
-        result = evaluate_fddb(detections, truth, sizes, only_given=True)
-        self._report(logger, result, self._conditions(results, folds, shape))
+        self._write_curves(result, options)
         metrics = {}
         for kind in ('disc', 'cont'):
             for fps, rate in result.tpr_at(self.false_positives, kind).items():
@@ -216,14 +229,13 @@ class FDDBMetric(BaseMetric):
                           sizes: Mapping[str, tuple[int, int]]) -> None:
         """Write the fold files and the sizes of the pictures.
 
-        What an earlier test left goes first: it is not of these detections.
+        What an earlier test left goes: it is not of these detections. The
+        sizes come first, so that the folder is known as one of this metric
+        wherever a stop may leave it.
         """
-        for pattern in ('fold-[0-9][0-9]-out.txt', 'DiscROC.txt',
-                        'ContROC.txt', 'results.json', 'roc.png'):
-            for path in self.out_dir.glob(pattern):
-                path.unlink()
+        write_image_sizes_file(sizes, self.out_dir / SIZES_FILE)
+        remove_fddb_output(self.out_dir)
         write_fddb_folds(detections, folds, self.out_dir)
-        write_image_sizes_file(sizes, self.out_dir / 'image_sizes.txt')
 
     def _conditions(self, results: list[dict], folds: Mapping[int, list[str]],
                     shape: str) -> str:
@@ -243,15 +255,9 @@ class FDDBMetric(BaseMetric):
                          'false positives do not compare')
         return '; '.join(parts)
 
-    def _report(self, logger: MMLogger, result: FDDBResult,
-                conditions: str) -> None:
-        """Log the table; write ROC files, JSON and pictures."""
+    def _write_curves(self, result: FDDBResult, options: dict) -> None:
+        """Write ROC files, JSON and pictures."""
         results = {self.name: result}
-        options = dict(
-            fps=self.false_positives,
-            annotations=conditions,
-            published=self._published)
-        logger.info('\n' + format_fddb_table(results, **options))
         pictures = [] if self.roc_curve is None else [self.roc_curve]
         if self.out_dir is not None:
             write_roc(result, f'{self.out_dir}/')

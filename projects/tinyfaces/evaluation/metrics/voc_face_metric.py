@@ -1,4 +1,5 @@
 """The protocol of AFW and PASCAL Face as an mmengine metric."""
+import os
 from abc import abstractmethod
 from collections.abc import Sequence
 
@@ -7,6 +8,7 @@ from mmdet.registry import METRICS
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
+from tinyfaces.utils.files import check_writable
 from tinyfaces.visualization.voc_face_curve import plot_voc_face_curves
 from ..functional import (VOCFaceDetections, VOCFaceGroundTruth, VOCFaceResult,
                           evaluate_voc_face, format_voc_face_table,
@@ -30,8 +32,9 @@ class VOCStyleFaceMetric(BaseMetric):
         ann_file: The ``.mat`` file of the annotations.
         shift_top: Move the top of each box down by this share of its height
             before anything else.
-        outfile_prefix: Write ``<prefix>.txt``, one line ``name score x1 y1 x2
-            y2`` per detection, and the results as ``<prefix>.json``.
+        outfile_prefix: Path without suffix: write ``<prefix>.txt``, one line
+            ``name score x1 y1 x2 y2`` per detection, and the results as
+            ``<prefix>.json``.
         pr_curve: Write the precision-recall curves to this PNG.
         name: Name of the detector in the report and the legend.
         test_resolution: What to state as test resolution; needed for
@@ -42,7 +45,10 @@ class VOCStyleFaceMetric(BaseMetric):
 
     Raises:
         FileNotFoundError: There is no ``ann_file``.
-        ValueError: It is broken, or ``shift_top`` is not in [0, 1).
+        IsADirectoryError, NotADirectoryError, PermissionError: A file named
+            by ``outfile_prefix`` or ``pr_curve`` cannot be written.
+        ValueError: ``ann_file`` is broken, ``shift_top`` is not in [0, 1), or
+            ``outfile_prefix`` ends with a slash.
     """
 
     def __init__(self,
@@ -63,6 +69,7 @@ class VOCStyleFaceMetric(BaseMetric):
         self.name = name
         self.test_resolution = test_resolution
         # A wrong path shows before training, not after the first epoch.
+        self._check_outputs()
         self._truth = self.load(ann_file)
 
     @abstractmethod
@@ -134,6 +141,20 @@ class VOCStyleFaceMetric(BaseMetric):
         if self.pr_curve is not None:
             plot_voc_face_curves({self.name: result}, self.pr_curve)
         return self.metrics_of(result)
+
+    def _check_outputs(self) -> None:
+        """Raise unless what compute_metrics writes can be written."""
+        paths = [] if self.pr_curve is None else [self.pr_curve]
+        if self.outfile_prefix is not None:
+            if not os.path.basename(self.outfile_prefix):
+                raise ValueError(
+                    f'outfile_prefix={self.outfile_prefix!r} is a folder; add '
+                    'the name of the files, without suffix')
+            paths += [
+                f'{self.outfile_prefix}.txt', f'{self.outfile_prefix}.json'
+            ]
+        for path in paths:
+            check_writable(path)
 
     def _to_array(self, instances: dict) -> np.ndarray:
         """(n, 5) float64 x1 y1 x2 y2 score of instances (n boxes xyxy)."""
