@@ -14,4 +14,12 @@ def random_regressor(
         LinearMap(
             rng.normal(size=num_features), np.full(num_features, 2.),
             rng.normal(0, .05, (num_features, 5)), rng.normal(0, .1, 5)),
-        np.full(5, -9.), np.full(5, 9.), .1, 1, 2, 0, sampling)
+        np.full(5, -9.),
+        np.full(5, 9.),
+        np.full(2, -9.),
+        np.full(2, 9.),
+        alpha=.1,
+        num_images=1,
+        num_pairs=2,
+        num_clamped=0,
+        sampling=sampling)

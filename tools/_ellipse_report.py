@@ -24,6 +24,7 @@ def fit_facts(cross_validation: CrossValidation) -> dict:
         num_pairs=final.num_pairs,
         num_clamped=final.num_clamped,
         num_features=final.num_features,
+        iou_thr=final.iou_thr,
         alpha=final.alpha,
         alpha_of_folds={
             str(fold): regressor.alpha

@@ -1,10 +1,16 @@
 """What ``evaluate_voc_face.py`` and ``evaluate_mafa.py`` share."""
 import argparse
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from tinyfaces.evaluation import functional
+from tinyfaces.utils.console import run_and_print
+from tinyfaces.utils.files import check_writable
+
+Load = Callable[[str], functional.VOCFaceGroundTruth]
+Evaluate = Callable[
+    [functional.VOCFaceDetections, functional.VOCFaceGroundTruth],
+    functional.VOCFaceResult]
 
 
 def add_arguments(parser: argparse.ArgumentParser, gt_help: str) -> None:
@@ -22,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser, gt_help: str) -> None:
     add('--gt', required=True, metavar='ANNOTATIONS.mat', help=gt_help)
     add('--images',
         metavar='FILE',
-        help='score these pictures by themselves: a list of names')
+        help='score these pictures by themselves: a list of names; detections '
+        'in others are left out')
     add('--iou-thr', type=float, default=0.5, metavar='T')
     add('--names',
         nargs='+',
@@ -44,12 +51,7 @@ def parse_args(parser: argparse.ArgumentParser,
     return args
 
 
-def run(
-    args: argparse.Namespace,
-    load: Callable[[str], functional.VOCFaceGroundTruth], evaluate: Callable[
-        [functional.VOCFaceDetections, functional.VOCFaceGroundTruth],
-        functional.VOCFaceResult]
-) -> int:
+def run(args: argparse.Namespace, load: Load, evaluate: Evaluate) -> int:
     """Load, score and write what was asked for.
 
     Args:
@@ -58,27 +60,43 @@ def run(
         evaluate: Scores one set of detections.
 
     Returns:
-        int: Exit code: 0, or 1 after one line that says what is wrong.
+        int: Exit code, see :func:`~tinyfaces.utils.console.run_and_print`.
     """
-    try:
-        truth = load(args.gt)
-        if args.images:
-            truth = truth.subset(functional.read_picture_list(args.images))
-        results = {
-            name:
-            evaluate(
-                functional.read_voc_face_detections(path, truth.index), truth)
-            for name, path in zip(args.names, args.detections)
+    return run_and_print(lambda: _report(args, load, evaluate))
+
+
+def _report(args: argparse.Namespace, load: Load, evaluate: Evaluate) -> str:
+    """What :func:`run` prints; the files are written before."""
+    for path in filter(None, (args.json, args.plot)):
+        check_writable(path)
+    truth = load(args.gt)
+    sets = {
+        name: functional.read_voc_face_detections(path, truth.index)
+        for name, path in zip(args.names, args.detections)
+    }
+    if args.images:
+        # After reading: only a name that no annotation has is a mistake.
+        truth = _listed(truth, args.images)
+        sets = {
+            name: found.restricted_to(truth.keys)
+            for name, found in sets.items()
         }
-        print(functional.format_voc_face_table(results))
-        if args.json:
-            functional.write_voc_face_json(args.json, results)
-        if args.plot:
-            # Matplotlib takes a while to load.
-            from tinyfaces.visualization.voc_face_curve import \
-                plot_voc_face_curves
-            plot_voc_face_curves(results, args.plot)
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    return 0
+    results = {name: evaluate(found, truth) for name, found in sets.items()}
+    if args.json:
+        functional.write_voc_face_json(args.json, results)
+    if args.plot:
+        # Matplotlib takes a while to load.
+        from tinyfaces.visualization.voc_face_curve import plot_voc_face_curves
+        plot_voc_face_curves(results, args.plot)
+    return functional.format_voc_face_table(results)
+
+
+def _listed(truth: functional.VOCFaceGroundTruth,
+            path: str) -> functional.VOCFaceGroundTruth:
+    """The ground truth of the pictures that a file lists."""
+    listed = functional.read_picture_list(path)
+    try:
+        return truth.subset(listed)
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}. Correct the list, or give the '
+                         'annotations that belong to it.') from None

@@ -13,10 +13,14 @@ from pathlib import Path
 # Only NumPy, SciPy and OpenCV are needed: do not load torch and MMDetection.
 os.environ['TINYFACES_REGISTER'] = '0'
 
+from _fddb_sizes import read_sizes
+
 from tinyfaces.datasets.fddb_annotations import load_fddb, load_fold_lists
 from tinyfaces.evaluation import functional
 from tinyfaces.evaluation.functional.fddb_detections import fold_number
 from tinyfaces.evaluation.functional.fddb_report import FALSE_POSITIVES
+from tinyfaces.utils.console import run_and_print
+from tinyfaces.utils.files import check_writable
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -90,15 +94,28 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error('two DETECTIONS have the same name; give --names')
     if min(args.fp) < 0:
         parser.error('--fp must not be negative')
+    args.fp = list(dict.fromkeys(args.fp))
     args.into_folder = bool(args.roc) and (args.roc.endswith('/')
                                            or os.path.isdir(args.roc))
+    if args.into_folder and any('/' in name for name in args.names):
+        parser.error('--names: a name must not hold a /, as the ROC files are '
+                     'named by it')
     if args.roc and not args.into_folder and len(args.names) > 1:
         parser.error('--roc must be a folder, for more than one detector')
     return args
 
 
-def run(args: argparse.Namespace) -> None:
-    """Load, score and write what was asked for."""
+def run(args: argparse.Namespace) -> str:
+    """Load, score and write what was asked for; gives the report."""
+    curves = {
+        name: os.path.join(args.roc, name) if args.into_folder else args.roc
+        for name in args.names if args.roc
+    }
+    outputs = [
+        args.json, args.plot, *(f'{p}DiscROC.txt' for p in curves.values())
+    ]
+    for path in filter(None, outputs):
+        check_writable(path)
     folds = load_fddb(args.gt, args.folds, args.ann_file)
     truth = {
         entry.name: entry.ellipses
@@ -113,7 +130,7 @@ def run(args: argparse.Namespace) -> None:
                                         args.any_order)
         for name, path in zip(args.names, args.detections)
     }
-    sizes = _sizes(args, [
+    sizes = read_sizes(args, [
         name for name in truth
         if not args.only_given or any(name in found for found in sets.values())
     ])
@@ -125,54 +142,30 @@ def run(args: argparse.Namespace) -> None:
              if args.folds else 'all folds')
     source = Path(args.ann_file).name if args.ann_file else 'original'
     facts = (args.fp, f'{which}, annotations: {source}', published)
-    print(functional.format_fddb_table(results, *facts))
     if args.json:
         functional.write_fddb_json(args.json, results, *facts)
-    for name, result in results.items() if args.roc else ():
-        prefix = Path(args.roc, name) if args.into_folder else args.roc
-        functional.write_roc(result, prefix)
+    for name, prefix in curves.items():
+        functional.write_roc(results[name], prefix)
     if args.plot:
         # Matplotlib takes a while to load.
         from tinyfaces.visualization.roc_curve import plot_roc_curves
         plot_roc_curves(results, args.plot, published)
+    return functional.format_fddb_table(results, *facts)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code: 0, or 1 after one line that says what is wrong."""
+    """Exit code: 0; 1 after one line that says what is wrong; 141 for a pipe
+    that nobody reads."""
     args = parse_args(argv)
-    try:
-        run(args)
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    return 0
+    return run_and_print(lambda: run(args))
 
 
 def _name(path: str) -> str:
     """A detector's name: that of its file, or of its files' folder."""
-    parts = Path(path)
+    parts = Path(os.path.abspath(path))
     if '*' in parts.name or '?' in parts.name:
         parts = parts.parent
     return parts.stem if parts.suffix == '.txt' else parts.name
-
-
-def _sizes(args: argparse.Namespace,
-           names: list[str]) -> dict[str, tuple[int, int]]:
-    """Width and height of the pictures to score."""
-    if args.sizes:
-        return functional.read_image_sizes_file(args.sizes)
-    # Pillow is needed for this way only.
-    from tinyfaces.datasets.image_files import missing_images, read_image_sizes
-    files = [f'{name}.jpg' for name in names]
-    missing = missing_images(args.images, files)
-    if missing:
-        raise FileNotFoundError(
-            f'{len(missing):,} of {len(files):,} pictures are not in '
-            f'{args.images}, e.g. {missing[0]}; give originalPics of the '
-            'official download, or --sizes')
-    sizes = read_image_sizes([os.path.join(args.images, f) for f in files],
-                             show_progress=sys.stderr.isatty())
-    return dict(zip(names, map(tuple, sizes.tolist())))
 
 
 if __name__ == '__main__':

@@ -18,7 +18,8 @@ from tinyfaces.evaluation import functional
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code: 0, or 1 after one line that says what is wrong."""
+    """Exit code: 0; 1 after one line that says what is wrong; 141 for a pipe
+    that nobody reads."""
     parser = argparse.ArgumentParser(
         description='Score detections on AFW or PASCAL Face by the protocol '
         'of the face-eval toolbox.')

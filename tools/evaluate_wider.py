@@ -12,6 +12,8 @@ from pathlib import Path
 os.environ['TINYFACES_REGISTER'] = '0'
 
 from tinyfaces.evaluation import functional
+from tinyfaces.utils.console import run_and_print
+from tinyfaces.utils.files import check_writable
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -82,8 +84,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def run(args: argparse.Namespace) -> None:
-    """Load, score and write what was asked for."""
+def run(args: argparse.Namespace) -> str:
+    """Load, score and write what was asked for; gives the report."""
+    outputs = [args.json, args.plot, args.mat and f'{args.mat}/any.mat']
+    for path in filter(None, outputs):
+        check_writable(path)
     settings = args.settings + ['all'] * bool(args.group
                                               and 'all' not in args.settings)
     if os.path.isfile(args.gt):
@@ -91,7 +96,7 @@ def run(args: argparse.Namespace) -> None:
     else:
         truth = functional.load_wider_gt(args.gt, settings)
     if args.images:
-        truth = truth.subset(functional.read_image_list(args.images))
+        truth = _listed(truth, args.images)
     options = dict(
         iou_thrs=args.iou_thrs,
         matlab_int32=args.matlab_int32,
@@ -110,11 +115,6 @@ def run(args: argparse.Namespace) -> None:
             functional.evaluate_wider_groups(
                 {f'@{name}': functional.read_wider_predictions(path)}, truth,
                 **options))
-    if detectors:
-        print(functional.format_table(detectors))
-    if groups:
-        print('\ndetections of one anchor-scale group only:')
-        print(functional.format_table(groups))
     if args.json:
         functional.write_json(args.json, detectors, groups)
     if args.mat:
@@ -124,17 +124,31 @@ def run(args: argparse.Namespace) -> None:
         # Matplotlib takes a while to load.
         from tinyfaces.visualization.pr_curve import plot_pr_curves
         plot_pr_curves(detectors, args.plot)
+    report = [functional.format_table(detectors)] if detectors else []
+    if groups:
+        report += [
+            '\ndetections of one anchor-scale group only:',
+            functional.format_table(groups)
+        ]
+    return '\n'.join(report)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code: 0, or 1 after one line that says what is wrong."""
+    """Exit code: 0; 1 after one line that says what is wrong; 141 for a pipe
+    that nobody reads."""
     args = parse_args(argv)
+    return run_and_print(lambda: run(args))
+
+
+def _listed(truth: functional.WiderGroundTruth,
+            path: str) -> functional.WiderGroundTruth:
+    """The ground truth of the images that a file lists."""
+    listed = functional.read_image_list(path)
     try:
-        run(args)
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    return 0
+        return truth.subset(listed)
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}. Correct the list, or give the '
+                         'annotations that belong to it.') from None
 
 
 if __name__ == '__main__':

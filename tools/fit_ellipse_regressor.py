@@ -2,7 +2,8 @@
 
 Each fold's ellipses come from a regressor that was fitted on the other nine
 ("Finding Tiny Faces", Appendix B). Prints the scores before and after, and
-those of S3FD's fixed map; writes the regressor fitted on all folds.
+those of S3FD's fixed map; writes the regressor fitted on all folds, which is
+for other data.
 
 Examples:
     python tools/fit_ellipse_regressor.py detections/ --gt FDDB-folds \
@@ -13,6 +14,7 @@ Examples:
         --images originalPics --out regressor.npz --draw fit.png
 """
 import argparse
+import math
 import os
 import sys
 from collections.abc import Mapping
@@ -23,9 +25,9 @@ os.environ['TINYFACES_REGISTER'] = '0'
 
 import numpy as np
 from _ellipse_report import draw_fit, fit_facts, format_facts, write_json
+from _fddb_sizes import read_sizes
 
 from tinyfaces.datasets.fddb_annotations import FDDBEntry, load_fddb
-from tinyfaces.datasets.image_files import read_image_sizes, require_images
 from tinyfaces.ellipses import (S3FD_MAP, cross_validate_ellipses,
                                 load_detection_features, read_fit_mat,
                                 save_ellipse_regressor)
@@ -70,7 +72,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default=0.5,
         metavar='T',
         help='a detection is fitted to an annotation if the IoU of their '
-        'boxes is above this (default: %(default)s)')
+        'boxes is above this, from 0 up to below 1 (default: %(default)s)')
     add('--alpha',
         type=float,
         metavar='A',
@@ -82,11 +84,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'built-in digits')
     add('--out',
         metavar='NPZ',
-        help='write the regressor fitted on all folds, for the '
-        'EllipseRegressor of a config')
+        help='write the regressor fitted on all ten folds, for the '
+        'EllipseRegressor of a config. It is for other data: on FDDB it has '
+        'seen the annotations it would be scored by; the held-out scores of '
+        'FDDB are those that are printed here')
     add('--detections-out',
         metavar='DIR',
-        help='write the held-out ellipses as fold-XX-out.txt')
+        help='write the held-out ellipses, each by the regressor that was '
+        "fitted without the picture's fold, as fold-XX-out.txt; such files of "
+        'an earlier run are removed')
     add('--json', metavar='FILE', help='write the table')
     add('--plot', metavar='PNG', help='draw the ROC curves')
     add('--draw',
@@ -100,6 +106,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         parser.error('--draw needs --images')
     if args.out and not args.out.endswith('.npz'):
         parser.error('--out: the name must end in .npz')
+    if not 0 <= args.iou_thr < 1:
+        parser.error('--iou-thr must be 0 or more and less than 1')
+    if args.alpha is not None and not 0 <= args.alpha < math.inf:
+        parser.error('--alpha must be finite, 0 or more')
+    if args.detections_out and os.path.realpath(
+            args.detections_out) == os.path.realpath(args.detections):
+        parser.error('--detections-out: that is the folder of the detections')
     if args.num_drawn < 1:
         parser.error('--num-drawn must be at least 1')
     return args
@@ -119,7 +132,7 @@ def run(args: argparse.Namespace) -> None:
         name: rows
         for name, rows in detections.items() if name in truth
     }
-    sizes = _sizes(args, list(truth))
+    sizes = read_sizes(args, list(truth))
     common = dict(alpha=args.alpha, iou_thr=args.iou_thr)
     fits = {
         'box features, held out':
@@ -209,19 +222,6 @@ def _given(folds: Mapping[int, list[FDDBEntry]],
         for fold, entries in folds.items()
     }
     return {fold: entries for fold, entries in kept.items() if entries}
-
-
-def _sizes(args: argparse.Namespace,
-           names: list[str]) -> dict[str, tuple[int, int]]:
-    """Width and height of the pictures."""
-    if args.sizes:
-        return functional.read_image_sizes_file(args.sizes)
-    files = [f'{name}.jpg' for name in names]
-    require_images(args.images, files,
-                   'give originalPics of the official download, or --sizes')
-    sizes = read_image_sizes([os.path.join(args.images, f) for f in files],
-                             show_progress=sys.stderr.isatty())
-    return dict(zip(names, map(tuple, sizes.tolist())))
 
 
 def _s3fd(fit: str | None, detections: Mapping[str, np.ndarray],

@@ -3,7 +3,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from linear_ellipses import random_regressor
 from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.structures import InstanceData
@@ -15,6 +17,7 @@ from tinyfaces.apis import (Detections, FaceDetector, UnreadableImageError,
                             default_model)
 from tinyfaces.ellipses import (LinearEllipseRegressor, LinearMap,
                                 save_ellipse_regressor)
+from tinyfaces.models import EllipseRegressor
 
 
 @MODELS.register_module()
@@ -346,13 +349,9 @@ def test_default_model(tmp_path, monkeypatch):
     assert weights.resolve() == folder / 'weights.pth'
 
 
-def test_ellipses_of_tiles_lie_on_their_boxes(tmp_path):
-    """Every ellipse is the one inscribed in its box, wherever it came from."""
+def ellipse_detector(tmp_path, regressor, **kwargs):
+    """Squares with ellipses by a file, or by a map that is named."""
     torch.save({'state_dict': {}}, tmp_path / 'none.pth')
-    save_ellipse_regressor(
-        LinearEllipseRegressor(
-            LinearMap(np.zeros(2), np.ones(2), np.zeros((2, 5)), np.zeros(5)),
-            np.zeros(5), np.zeros(5), 0., 1, 1, 0), tmp_path / 'box.npz')
     preprocessor = dict(
         type='DetDataPreprocessor',
         bgr_to_rgb=True,
@@ -365,15 +364,60 @@ def test_ellipses_of_tiles_lie_on_their_boxes(tmp_path):
             type='SquareDetector',
             test_cfg=dict(nms=dict(type='nms', iou_threshold=.4)),
             data_preprocessor=preprocessor),
-        test_cfg=dict(post_process=[
-            dict(type='EllipseRegressor', model=str(tmp_path / 'box.npz'))
-        ]))
-    detector = FaceDetector(
+        test_cfg=dict(
+            post_process=[dict(type='EllipseRegressor', model=str(regressor))
+                          ]))
+    return FaceDetector(
         Config(dict(model=model)),
         tmp_path / 'none.pth',
         device='cpu',
-        tile_size=128,
-        tile_overlap=32)
+        **kwargs)
+
+
+@pytest.mark.parametrize('s3fd', [False, True])
+def test_ellipses_of_boxes_do_not_depend_on_the_cuts(tmp_path, s3fd):
+    regressor = 's3fd'
+    if not s3fd:
+        # The features have large weights: that of the size tells the tile.
+        regressor = tmp_path / 'box.npz'
+        save_ellipse_regressor(random_regressor(2), regressor)
+    image = canvas(200, 310, [(10, 10, 20, 250), (200, 150, 18, 240),
+                              (150, 90, 24, 230), (290, 5, 9, 220)])
+    whole = ellipse_detector(tmp_path, regressor)(image)
+    tiled = ellipse_detector(
+        tmp_path, regressor, tile_size=128, tile_overlap=64)(
+            image)
+    assert len(whole) == 4
+    np.testing.assert_array_equal(tiled.boxes, whole.boxes)
+    np.testing.assert_array_equal(tiled.ellipses, whole.ellipses)
+    expected = DetDataSample(metainfo=dict(ori_shape=(200, 310)))
+    expected.pred_instances = InstanceData(bboxes=torch.tensor(whole.boxes))
+    EllipseRegressor(regressor)(expected)
+    np.testing.assert_allclose(
+        tiled.ellipses, expected.pred_instances.ellipses, rtol=1e-6)
+
+
+def test_tiles_are_told_the_size_of_the_picture(tmp_path):
+    detector = square_detector(tmp_path, tile_size=128, tile_overlap=64)
+    seen = []
+    detector.model.register_forward_pre_hook(
+        lambda module, args, kwargs: seen.extend(
+            (sample.ori_shape, sample.whole_shape)
+            for sample in kwargs['data_samples']),
+        with_kwargs=True)
+    detector(canvas(100, 256, [(3, 3, 9, 255)]))
+    assert set(seen) == {((100, 128), (100, 256)), ((50, 128), (50, 128))}
+
+
+def test_ellipses_of_tiles_lie_on_their_boxes(tmp_path):
+    """Every ellipse is the one inscribed in its box, wherever it came from."""
+    save_ellipse_regressor(
+        LinearEllipseRegressor(
+            LinearMap(np.zeros(2), np.ones(2), np.zeros((2, 5)), np.zeros(5)),
+            np.zeros(5), np.zeros(5), np.zeros(2), np.zeros(2), 0., 1, 1, 0),
+        tmp_path / 'box.npz')
+    detector = ellipse_detector(
+        tmp_path, tmp_path / 'box.npz', tile_size=128, tile_overlap=32)
     squares = [(10, 10, 20, 250), (200, 150, 18, 240), (90, 40, 100, 230),
                (290, 5, 9, 220)]
     found = detector(canvas(200, 310, squares))

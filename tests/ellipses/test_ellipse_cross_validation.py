@@ -109,6 +109,9 @@ def test_bad_input():
     detections, folds, sizes, features = small_set()
     with pytest.raises(ValueError, match='two folds or more, not 1'):
         cross_validate_ellipses(detections, {1: folds[1]}, sizes)
+    for iou_thr in (-.1, 1, np.nan):
+        with pytest.raises(ValueError, match=f'iou_thr is {iou_thr}'):
+            cross_validate_ellipses(detections, folds, sizes, iou_thr=iou_thr)
     with pytest.raises(ValueError, match='fold 9 has no pictures'):
         cross_validate_ellipses(detections, {**folds, 9: []}, sizes)
     for name, tables in (

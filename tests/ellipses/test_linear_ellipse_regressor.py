@@ -56,6 +56,28 @@ def test_targets_stay_in_the_range_of_the_fit():
     assert low[1] - 1e-9 <= found[0, 1] <= high[1] + 1e-9
 
 
+def test_box_features_stay_in_the_range_of_the_fit():
+    boxes, features, truth = planted()
+    # Columns before the box features are those of a detector.
+    own = np.random.default_rng(1).normal(size=(len(boxes), 1))
+    features = np.hstack((own, features))
+    ellipses = truth(boxes) + own * [0, 0, 0, 2, 0]
+    regressor = fit_ellipse_regressor(features, boxes, ellipses, alpha=0.)
+    np.testing.assert_array_equal(regressor.box_lowest,
+                                  features[:, 1:].min(axis=0))
+    # No target reaches its limit, so that only the features are clipped.
+    regressor = replace(
+        regressor, lowest=np.full(5, -9.), highest=np.full(5, 9.))
+    for edge, step in ((features.min(axis=0), -1), (features.max(axis=0), 1)):
+        inside, beyond = edge[None], edge[None] + [0, step, 2 * step]
+        np.testing.assert_array_equal(
+            regressor.predict(beyond, boxes[:1]),
+            regressor.predict(inside, boxes[:1]))
+        assert not np.allclose(
+            regressor.predict(edge[None] + [step, 0, 0], boxes[:1]),
+            regressor.predict(inside, boxes[:1]))
+
+
 def test_lying_faces_are_counted_and_do_not_spoil_the_fit():
     boxes, features, truth = planted(200)
     ellipses = truth(boxes)
@@ -74,6 +96,8 @@ def test_lying_faces_are_counted_and_do_not_spoil_the_fit():
 @pytest.mark.parametrize('change, message', [
     (dict(alpha=-1), 'alpha is -1'),
     (dict(alpha=np.nan), 'alpha is nan'),
+    (dict(alpha=np.inf), 'alpha is inf'),
+    (dict(features=np.zeros((60, 1))), 'features of shape'),
     (dict(features=np.zeros((3, 2))), 'features of shape'),
     (dict(features=np.full((60, 2), np.nan)), 'not a finite number'),
     (dict(groups=np.zeros(3)), 'groups of shape'),
@@ -110,14 +134,14 @@ def regressor():
 def test_files_keep_everything(regressor, tmp_path):
     boxes, features, _ = planted()
     for sampling in (None, FeatureSampling('neck', 2.5)):
-        regressor = replace(regressor, sampling=sampling)
+        regressor = replace(regressor, sampling=sampling, iou_thr=.4)
         save_ellipse_regressor(regressor, tmp_path / 'r.npz')
         loaded = load_ellipse_regressor(tmp_path / 'r.npz')
         np.testing.assert_array_equal(
             loaded.predict(features, boxes),
             regressor.predict(features, boxes))
         for name in ('alpha', 'num_images', 'num_pairs', 'num_clamped',
-                     'sampling', 'num_features'):
+                     'sampling', 'num_features', 'iou_thr'):
             assert getattr(loaded, name) == getattr(regressor, name)
     assert [p.name for p in tmp_path.iterdir()] == ['r.npz']
     assert str(tmp_path).encode() not in (tmp_path / 'r.npz').read_bytes()
@@ -145,6 +169,9 @@ def test_files_of_another_kind(regressor, tmp_path):
         load_ellipse_regressor(path)
     with pytest.raises(FileNotFoundError, match='none.npz does not exist'):
         load_ellipse_regressor(tmp_path / 'none.npz')
+    (tmp_path / 'folder.npz').mkdir()
+    with pytest.raises(IsADirectoryError, match='folder.npz is a folder; giv'):
+        load_ellipse_regressor(tmp_path / 'folder.npz')
     with pytest.raises(ValueError, match='must end in .npz'):
         save_ellipse_regressor(regressor, tmp_path / 'r.pth')
 
@@ -159,6 +186,7 @@ def test_damaged_files(regressor, tmp_path):
         (dict(weights=np.zeros((2, 4))), r'"weights" must be \(2, 5\)'),
         (dict(bias=np.full(5, np.nan)), '"bias" must be'),
         (dict(bias=np.zeros(5, int)), '"bias" must be'),
+        (dict(box_lowest=np.zeros(3)), r'"box_lowest" must be \(2,\)'),
         (dict(lowest=None), 'no ellipse regressor'),
         (dict(scale=np.array(['x', 'y'], dtype=object)), 'no ellipse'),
         (dict(about=json.dumps({
@@ -201,7 +229,11 @@ def test_feature_files(tmp_path):
         for name in ours:
             np.testing.assert_array_equal(ours[name], theirs[name])
     for changes in (dict(counts=np.array([2, 0, 2])), dict(format='x'),
-                    dict(features=None)):
+                    dict(features=None),
+                    dict(detections=np.array([[1, 2, -3, 4, 5.]] * 3)),
+                    dict(detections=np.array([[1e7, 2, 3, 4, 5.]] * 3)),
+                    dict(detections=np.array([[1, 2, 3, 4, np.nan]] * 3)),
+                    dict(features=np.full((3, 3), np.inf))):
         save_detection_features(detections, features, sampling, path)
         rewrite(path, **changes)
         with pytest.raises(ValueError, match='no file of detections with'):

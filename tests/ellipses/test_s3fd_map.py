@@ -6,6 +6,7 @@ from tinyfaces.ellipses import S3FD_MAP, S3FDEllipseMap, read_fit_mat
 from tinyfaces.evaluation.functional import (evaluate_fddb,
                                              read_fddb_detections,
                                              read_image_sizes_file)
+from tinyfaces.evaluation.functional.fddb_masks import draw_ellipse
 
 
 def test_mean_box_by_hand():
@@ -52,7 +53,23 @@ def test_fit_mat_is_read_transposed(tmp_path):
     assert isinstance(fit, S3FDEllipseMap)
     np.testing.assert_array_equal(fit.weights[:, 1], [4, 5, 6, 7])
     found = fit.predict([[1, 1, 2, 3]])[0]  # standardised: 1, 0, 0, 0
-    np.testing.assert_allclose(found, [.5, 5, 10 - np.pi / 2, 15, 20])
+    # The second axis is the longer one: exchanged, and the angle turned.
+    np.testing.assert_allclose(found, [5, .5, 10 - 3 * np.pi, 15, 20])
+
+
+def test_major_axis_comes_first_and_draws_the_same():
+    wide = np.array([[100., 80, 300, 20], [30, 40, 400, 50]])
+    found = S3FD_MAP.predict(wide)
+    assert (found[:, 0] > found[:, 1]).all()
+    assert (np.abs(found[:, 2]) < .5).all()  # Lying, as the boxes do.
+    raw = (wide - S3FD_MAP.mean_in) / S3FD_MAP.std_in @ S3FD_MAP.weights
+    raw = raw * S3FD_MAP.std_out + S3FD_MAP.mean_out
+    assert (raw[:, 0] < raw[:, 1]).all()
+    raw[:, 2] += np.pi / 2
+    for one, other in zip(found, raw):
+        np.testing.assert_array_equal(
+            draw_ellipse(one, (450, 450)).mask,
+            draw_ellipse(other, (450, 450)).mask)
 
 
 def test_bad_fit_mat(tmp_path, monkeypatch):

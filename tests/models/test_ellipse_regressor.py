@@ -46,6 +46,16 @@ def test_box_features(box_file):
     np.testing.assert_allclose(chosen.ellipses, expected[1:], rtol=1e-5)
 
 
+def test_the_size_of_a_box_in_a_tile_is_that_in_the_picture(box_file):
+    step = EllipseRegressor(box_file)
+    whole, tile = sample(BOXES), sample(BOXES, whole_shape=(300, 450))
+    tile.set_metainfo(dict(ori_shape=(110, 120)))
+    step(whole)
+    step(tile)
+    torch.testing.assert_close(tile.pred_instances.ellipses,
+                               whole.pred_instances.ellipses)
+
+
 def test_box_structures_are_understood(box_file):
     found = sample(BOXES)
     expected = sample(BOXES)

@@ -8,7 +8,7 @@ from mmengine.structures import InstanceData
 from tiny_detector import RETINANET
 
 from tinyfaces.models.task_modules import (FeaturePyramid, FeatureSampler,
-                                           anchor_scale)
+                                           Priors, anchor_scale, priors_of)
 
 
 def sample(boxes, **meta):
@@ -74,12 +74,13 @@ def test_boxes_are_brought_to_the_input():
 @pytest.mark.parametrize('shape', [(450, 301), (40, 100), (64, 64)])
 def test_strides_of_padded_and_unpadded_inputs(shape):
     pyramid = ramps(shape, (4, 8, 16, 32))
-    assert pyramid.strides == [4, 8, 16, 32]
+    assert pyramid.strides == [(s, s) for s in (4, 8, 16, 32)]
     floored = FeaturePyramid([
         torch.zeros(1, 451 // 4, 301 // 4),
         torch.zeros(1, 451 // 32, 301 // 32)
     ], (451, 301))
-    assert floored.strides == [4, 32]
+    assert floored.strides == [(4, 4), (32, 32)]
+    assert floored.centres == [(2, 2), (16, 16)]
 
 
 def test_none_found():
@@ -110,3 +111,34 @@ def test_scale_of_anchors():
     # Scales 2 and 2 sqrt 2; a ratio does not change the area.
     assert anchor_scale(detector) == pytest.approx(2 * 2**.25, rel=1e-5)
     assert anchor_scale(torch.nn.Identity()) == 4
+
+
+def test_cells_lie_where_the_priors_do():
+    # A level of stride 6 x 5 whose first cell is centred at 1, 2: no power
+    # of two, and no half of a stride.
+    y, x = torch.meshgrid(torch.arange(20.), torch.arange(30.), indexing='ij')
+    maps = [torch.stack((x * 6 + 1, y * 5 + 2))]
+    pyramid = FeaturePyramid(maps, (100, 180), Priors([(6, 5)], [(1, 2)]))
+    found = FeatureSampler().sample(sample([around(50.7, 33.2, 16)]), pyramid)
+    torch.testing.assert_close(found, torch.tensor([[50.7, 33.2]]))
+
+
+def test_priors_of_heads():
+    detector = torch.nn.Module()
+    detector.bbox_head = torch.nn.Module()
+    for generator, centre in (
+        (dict(type='AnchorGenerator', center_offset=0.), 0),
+        (dict(type='AnchorGenerator', center_offset=.5), 6),
+        (dict(type='MlvlPointGenerator', offset=.25), 3),
+    ):
+        if generator['type'] == 'AnchorGenerator':
+            generator.update(scales=[2], ratios=[.8, 1.25])
+        detector.bbox_head.prior_generator = TASK_UTILS.build(
+            dict(generator, strides=[12, 24]))
+        priors = priors_of(detector, 2)
+        assert priors.strides == [(12, 12), (24, 24)]
+        torch.testing.assert_close(
+            torch.tensor(priors.centres),
+            torch.tensor([[centre] * 2, [centre * 2] * 2]).float())
+        assert priors_of(detector, 3) is None
+    assert priors_of(torch.nn.Identity(), 2) is None

@@ -14,7 +14,7 @@ from tiny_detector import RETINANET
 from tinyfaces.ellipses import (FeatureSampling, join_features,
                                 save_ellipse_regressor, widen_boxes)
 from tinyfaces.models import FeatureSampler, PostProcessedDetector
-from tinyfaces.models.task_modules import FeaturePyramid
+from tinyfaces.models.task_modules import FeaturePyramid, priors_of
 
 
 @TASK_UTILS.register_module()
@@ -71,7 +71,8 @@ def test_features_are_those_of_the_same_pass(folder):
     sampler = FeatureSampler('neck', 4.)
     for index, sample in enumerate(found):
         pyramid = FeaturePyramid([level[index] for level in levels],
-                                 tuple(inputs.shape[-2:]))
+                                 tuple(inputs.shape[-2:]),
+                                 priors_of(wrapped, len(levels)))
         own = sampler.sample(sample, pyramid).numpy()
         boxes = widen_boxes(sample.pred_instances.bboxes)
         assert len(np.unique(own, axis=0)) > 1

@@ -49,6 +49,7 @@ def folder(tmp_path):
 def main(monkeypatch):
     """The tool's entry; what it does to the environment is undone."""
     monkeypatch.setenv('TINYFACES_REGISTER', '0')
+    monkeypatch.syspath_prepend(str(TOOL.parent))
     spec = importlib.util.spec_from_file_location('evaluate_fddb', TOOL)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -118,6 +119,25 @@ def test_folds_annotations_and_a_prefix(folder, main, capsys):
         assert read_roc(folder / 'XDiscROC.txt')[0, 0] == .857143
 
 
+def test_a_number_given_twice_and_the_folder_one_is_in(folder, main, capsys,
+                                                       monkeypatch):
+    monkeypatch.chdir(folder / 'boxes')
+    assert main('.', '--gt', folder / 'FDDB-folds', '--sizes',
+                folder / 'sizes.txt', '--fp', 1, 100, 1) == 0
+    disc, cont = cells(capsys.readouterr().out, 'boxes')
+    assert len(disc) == len(cont) == 4  # Two rates, the end and the last FP.
+
+
+@pytest.mark.parametrize('size', [f'{SIZE[1]} {SIZE[0]}', '10 10'])
+def test_wrong_sizes_are_refused(folder, main, capsys, size):
+    text = (folder / 'sizes.txt').read_text()
+    (folder / 'sizes.txt').write_text(
+        text.replace(f'{SIZE[0]} {SIZE[1]}', size))
+    assert main(folder / 'boxes', '--gt', folder / 'FDDB-folds', '--sizes',
+                folder / 'sizes.txt') == 1
+    assert 'centre outside the picture' in capsys.readouterr().err
+
+
 def test_one_fold_by_its_file(folder, main, capsys):
     assert main(folder / 'boxes/fold-04-out.txt', '--gt',
                 folder / 'FDDB-folds', '--folds', 4, '--sizes',
@@ -150,6 +170,7 @@ def test_only_given_and_any_order(folder, main, capsys):
 
 def test_a_start_without_torch(folder):
     script = ('import runpy, sys\n'
+              f'sys.path.insert(0, {str(TOOL.parent)!r})\n'
               'sys.argv = ["x", "boxes", "--gt", "FDDB-folds", "--sizes", '
               '"sizes.txt"]\n'
               'try:\n'
@@ -168,6 +189,13 @@ def test_a_start_without_torch(folder):
     assert done.returncode == 0, done.stderr
     assert 'boxes: 20 pictures, 30 faces, 31 detections' in done.stdout
     assert done.stdout.endswith('[]\n')
+
+
+def test_a_reader_that_has_gone_costs_no_file(folder, run_without_reader):
+    run_without_reader(TOOL, 'boxes', '--gt', 'FDDB-folds', '--sizes',
+                       'sizes.txt', '--json', 'o.json', '--roc', 'X')
+    assert 'boxes' in json.loads((folder / 'o.json').read_text())['detectors']
+    assert (folder / 'XContROC.txt').is_file()
 
 
 @pytest.mark.parametrize(
@@ -200,6 +228,9 @@ def test_a_start_without_torch(folder):
          '--published': 'rocs',
          '--names': 'Old'
      }, 'Old is the name of a detector and of a published curve'),
+     ({
+         '--roc': 'bad.txt/'
+     }, 'boxesDiscROC.txt cannot be written: bad.txt is not a folder'),
      ({
          '--sizes': None,
          '--images': 'none'
@@ -234,6 +265,8 @@ def test_bad_input_is_one_line_and_an_exit_code(folder, main, capsys,
      (['a', 'a', '--sizes', 's'], 'same name'),
      (['a', '--names', 'a', 'b', '--sizes', 's'], 'one name per DETECTIONS'),
      (['a', '--fp', '-1', '--sizes', 's'], 'must not be negative'),
+     (['a', '--names', 'x/y', '--roc', 'out/', '--sizes', 's'
+       ], 'a name must not hold a /'),
      (['a', 'b', '--roc', 'X', '--sizes', 's'], '--roc must be a folder'),
      (['fold-01-out.txt', 'fold-02-out.txt', '--sizes', 's'
        ], 'put quotes around the pattern')])

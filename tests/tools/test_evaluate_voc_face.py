@@ -88,6 +88,27 @@ def test_some_pictures_only(folder, main, capsys):
     assert ['a', '100.000'] in [line.split() for line in out.splitlines()]
 
 
+@pytest.mark.parametrize('tool, gt', [('evaluate_voc_face', 'gt.mat'),
+                                      ('evaluate_mafa', 'mafa.mat')])
+def test_detections_of_other_pictures_are_left_out(folder, main, capsys, tool,
+                                                   gt):
+    """A whole detection file with a list of some pictures."""
+    (folder / 'list.txt').write_text('x/a.jpg\n')
+    args = (tool, folder / 'dets.txt', '--gt', folder / gt, '--images',
+            folder / 'list.txt', '--json', folder / 'o.json')
+    assert main(*args) == 0
+    out = capsys.readouterr().out
+    assert 'dets: 1 detections' in out
+    assert '2 detections in other images left out' in out
+    content = json.loads((folder / 'o.json').read_text())['detectors']['dets']
+    assert (content['num_detections'], content['num_left_out']) == (1, 2)
+    # The name must be one of the annotations all the same.
+    with open(folder / 'dets.txt', 'a') as file:
+        file.write('c .9 0 0 99 99\n')
+    assert main(*args) == 1
+    assert "line 4: image 'c' is not in the" in capsys.readouterr().err
+
+
 def test_mafa(folder, main, capsys):
     assert main('evaluate_mafa', folder / 'dets.txt', '--gt',
                 folder / 'mafa.mat', '--json', folder / 'o.json') == 0
@@ -133,12 +154,22 @@ def test_starts_without_torch(folder, tool, gt):
     (['{}/other.txt', '--gt', '{}/gt.mat'
       ], 'other.txt, line 1: none of the 1 detections'),
     (['{}/dets.txt', '--gt', '{}/gt.mat', '--iou-thr', '1'], 'in [0, 1)'),
-    (['{}/dets.txt', '--gt', '{}/gt.mat', '--images', '{}/no'], 'No such'),
+    (['{}/dets.txt', '--gt', '{}/gt.mat', '--images', '{}/no'
+      ], 'no: no such list of pictures'),
+    (['{}/dets.txt', '--gt', '{}/gt.mat', '--images', '{}/other.txt'
+      ], 'other.txt, line 1: expected the name of one picture'),
+    (['{}/dets.txt', '--gt', '{}/gt.mat', '--images', '{}/names.txt'
+      ], 'names.txt: 1 image(s) to score are not in the ground truth'),
+    (['{}/dets.txt', '--gt', '{}/gt.mat', '--min-size', '1e200'
+      ], 'min_size must be 0 or more pixels, up to 1,000,000,000, got 1e+200'),
+    (['{}/dets.txt', '--gt', '{}/gt.mat', '--plot', '{}'
+      ], 'is a folder; give the name of a file'),
 ])
 def test_bad_input_is_one_line_and_an_exit_code(folder, main, capsys, args,
                                                 message):
     (folder / 'bad.txt').write_text('a 1 1 1 2 2\na 1 9 1 2 2\n')
     (folder / 'other.txt').write_text('x 1 1 1 2 2\n')
+    (folder / 'names.txt').write_text('a.jpg\nx.jpg\n')
     before = sorted(folder.iterdir())
     assert main('evaluate_voc_face', *[a.format(folder) for a in args],
                 '--json', folder / 'o.json') == 1
@@ -146,6 +177,15 @@ def test_bad_input_is_one_line_and_an_exit_code(folder, main, capsys, args,
     assert text.startswith('error: ') and message in text
     assert text.count('\n') == 1
     assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize('tool, gt', [('evaluate_voc_face', 'gt.mat'),
+                                      ('evaluate_mafa', 'mafa.mat')])
+def test_a_reader_that_has_gone_costs_no_file(folder, run_without_reader, tool,
+                                              gt):
+    run_without_reader(TOOLS / f'{tool}.py', 'dets.txt', '--gt', gt, '--json',
+                       'o.json')
+    assert 'dets' in json.loads((folder / 'o.json').read_text())['detectors']
 
 
 @pytest.mark.parametrize('args, message', [

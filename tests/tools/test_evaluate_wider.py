@@ -84,6 +84,13 @@ def test_default_output_and_a_start_without_torch(folder):
     assert done.stdout.endswith('[]\n')
 
 
+def test_a_reader_that_has_gone_costs_no_file(folder, run_without_reader):
+    run_without_reader(TOOL, 'pred.zip', '--gt', '.', '--json', 'o.json',
+                       '--mat', 'mat')
+    assert 'pred' in json.loads((folder / 'o.json').read_text())['detectors']
+    assert len(list((folder / 'mat').iterdir())) == 3
+
+
 def test_group_alone_and_int32(folder, main, capsys):
     assert main('--group', f'16={folder / "pred.zip"}', '--gt', folder,
                 '--matlab-int32') == 0
@@ -105,6 +112,10 @@ def test_annotation_file_as_ground_truth(folder, main, capsys):
      (['{}/pred.zip', '--gt', '{}/none'], 'wider_face_val.mat is missing'),
      (['{}/bad', '--gt', '{}'], 'bad/a/1.txt, line 2: says 3'),
      (['{}/pred.zip', '--gt', '{}', '--images', '{}/none'], 'No such file'),
+     (['{}/pred.zip', '--gt', '{}', '--images', '{}/list.txt'
+       ], 'list.txt: 1 image(s) to score are not in the ground truth'),
+     (['{}/pred.zip', '--gt', '{}', '--mat', '{}/pred.zip'
+       ], 'pred.zip is not a folder; choose'),
      (['{}/pred.zip', '--gt', '{}', '--iou-thrs', '.6', '--matlab-int32'
        ], '0.5 only'),
      (['{}/pred.zip', '--gt', '{}', '--iou-thrs', '.6', '--mat', '{}/mat'
@@ -113,6 +124,7 @@ def test_bad_input_is_one_line_and_an_exit_code(folder, main, capsys, args,
                                                 message):
     (folder / 'bad/a').mkdir(parents=True)
     (folder / 'bad/a/1.txt').write_text('1\n3\n1 2 3 4 5\n')
+    (folder / 'list.txt').write_text('0--Parade/other.jpg\n')
     assert main(*[a.format(folder) for a in args]) == 1
     text = capsys.readouterr().err
     assert text.startswith('error: ') and message in text

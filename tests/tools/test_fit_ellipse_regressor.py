@@ -76,6 +76,8 @@ def test_everything_at_once(data, main, capsys):
     assert list(results) == ['boxes', 'box features, held out', "S3FD's map"]
     fit = content['fits']['box features, held out']
     assert fit['num_features'] == 2 and len(fit['alpha_of_folds']) == 10
+    assert fit['iou_thr'] == load_ellipse_regressor(
+        out / 'r.npz').iou_thr == .5
     assert fit['num_pairs'] == load_ellipse_regressor(out / 'r.npz').num_pairs
     # The files hold what was scored.
     truth = {
@@ -137,12 +139,17 @@ def test_features_in_a_file(data, main, capsys):
 
 def test_part_of_the_pictures(data, main, capsys):
     (data / 'found/fold-03-out.txt').unlink()
+    out = data / 'out'
+    out.mkdir()
+    (out / 'fold-03-out.txt').write_text('of an earlier run')
     common = (data / 'found', '--gt', data / 'FDDB-folds', '--sizes',
               data / 'sizes.txt')
     assert main(*common) == 1
     assert 'no detections for 2 of 20 pictures' in capsys.readouterr().err
-    assert main(*common, '--only-given') == 0
+    assert main(*common, '--only-given', '--detections-out', out) == 0
     assert '9 folds held out in turn' in capsys.readouterr().out
+    assert len(list(out.iterdir())) == 9
+    assert not (out / 'fold-03-out.txt').exists()
 
 
 def test_nothing_to_draw(data, main, capsys):
@@ -164,12 +171,16 @@ def test_bad_input(data, main, capsys):
     write_fddb_folds(ellipses, {1: list(ellipses)}, data / 'ellipses')
     (data / 'ellipses/fold-01-out.txt').rename(data / 'all.txt')
     (data / 'x.npz').write_text('nothing')
+    (data / 'folder.npz').mkdir()
+    (data / 'turned.txt').write_text(''.join(f'{name} {SIZE[1]} {SIZE[0]}\n'
+                                             for name in ellipses))
     for args, message in (
         ((data / 'none', *common), 'no such file'),
         ((data / 'all.txt', *common), 'holds ellipses already'),
         ((data / 'x.npz', *common), 'no file of detections with features'),
-        ((data / 'found', *common, '--alpha', -1), 'alpha is -1'),
-        ((data / 'found', *common, '--iou-thr', 1), 'too few'),
+        ((data / 'folder.npz', *common), 'folder.npz is a folder; give a fil'),
+        ((data / 'found', '--gt', data / 'FDDB-folds', '--sizes',
+          data / 'turned.txt'), 'centre outside the picture'),
         ((data / 'found', *common, '--s3fd-fit', data / 'none'), 'none'),
         ((data / 'found', '--gt', data / 'FDDB-folds', '--images', data),
          'originalPics of the official download'),
@@ -177,9 +188,13 @@ def test_bad_input(data, main, capsys):
         assert main(*args) == 1
         printed = capsys.readouterr().err
         assert printed.startswith('error: ') and message in printed
-    for args in (('--gt', 'x'), ('--gt', 'x', '--sizes', 'y', '--draw', 'z'),
-                 ('--gt', 'x', '--sizes', 'y', '--out',
-                  'r.pth'), (*common, '--num-drawn', 0)):
+    for args in (('--gt', 'x'), ('--gt', 'x', '--sizes', 'y', '--draw',
+                                 'z'), ('--gt', 'x', '--sizes', 'y', '--out',
+                                        'r.pth'), (*common, '--num-drawn', 0),
+                 (*common, '--detections-out', 'found'),
+                 (*common, '--iou-thr', 'nan'), (*common, '--iou-thr', -1),
+                 (*common, '--iou-thr', 1), (*common, '--alpha',
+                                             -1), (*common, '--alpha', 'inf')):
         with pytest.raises(SystemExit, match='2'):
             main('found', *args)
 

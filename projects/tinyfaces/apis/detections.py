@@ -17,7 +17,10 @@ class Detections:
         ellipses: float32 of shape (n, 5) where the model gives ellipses too:
             major and minor half-axis, angle of the major axis in radians
             (from the x axis towards the y axis), centre x and y; in pixels
-            of the upright picture. They may reach out of it. Otherwise None.
+            of the upright picture. They may reach out of it. Those that are
+            made of boxes do not depend on how the picture was cut into
+            tiles; those that are made of a detector's own features do, as
+            the features do. Otherwise None.
     """
 
     boxes: np.ndarray

@@ -13,9 +13,11 @@ from mmengine.config import Config, ConfigDict
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
+from mmengine.structures import InstanceData
 from tqdm import tqdm
 
 from ..ellipses import scale_ellipses
+from ..models.task_modules import EllipseRegressor
 from .detections import Detections
 from .image_io import check_channel_order, load_image
 from .tiling import Level, check_tiling, clear_of_cuts, cut_margin, plan_levels
@@ -29,7 +31,10 @@ class FaceDetector:
     ``data_preprocessor`` (normalisation, padding) and ``test_cfg`` are. A
     picture that does not fit into one tile is looked at in overlapping tiles
     and in smaller copies (see :mod:`tinyfaces.apis.tiling`); one NMS over
-    all of them joins what they found.
+    all of them joins what they found. Ellipses of an
+    :class:`~tinyfaces.models.EllipseRegressor` that needs nothing but boxes
+    are those of the joined boxes; others come from the features of the tile
+    in which a face was found.
 
     Args:
         config: Config file, or a loaded config. Only ``model``,
@@ -93,6 +98,7 @@ class FaceDetector:
         self.device = torch.device(device)
         init_default_scope(config.get('default_scope', 'mmdet'))
         self.model = _load_model(model_cfg, weights).to(self.device).eval()
+        self._ellipses_of_boxes = _box_ellipse_step(self.model)
 
     def __call__(self,
                  image: str | os.PathLike | np.ndarray,
@@ -155,8 +161,15 @@ class FaceDetector:
             boxes, scores = boxes[kept], scores[kept]
             ellipses = ellipses[kept]
         order = np.argsort(-scores, kind='stable')[:self.max_per_img]
-        return Detections(boxes[order], scores[order], width, height,
-                          ellipses[order] if ellipses.shape[1] else None)
+        boxes, scores, ellipses = boxes[order], scores[order], ellipses[order]
+        if self._ellipses_of_boxes is not None:
+            sample = DetDataSample(metainfo=dict(ori_shape=(height, width)))
+            sample.pred_instances = InstanceData(
+                bboxes=torch.from_numpy(boxes))
+            self._ellipses_of_boxes(sample)
+            ellipses = sample.pred_instances.ellipses.numpy()
+        return Detections(boxes, scores, width, height,
+                          ellipses if ellipses.shape[1] else None)
 
     def _look_at_level(self, image: np.ndarray, level: Level,
                        bar: tqdm) -> list[tuple[np.ndarray, ...]]:
@@ -172,7 +185,8 @@ class FaceDetector:
         found = []
         for tile in level.tiles:
             boxes, scores, ellipses = self._predict(
-                image[tile.top:tile.bottom, tile.left:tile.right])
+                image[tile.top:tile.bottom, tile.left:tile.right],
+                (level.height, level.width))
             boxes = boxes + np.tile([tile.left, tile.top], 2)
             keep = clear_of_cuts(boxes, tile, level.width, level.height,
                                  margin)
@@ -188,10 +202,12 @@ class FaceDetector:
 
     @torch.no_grad()
     def _predict(
-            self,
-            image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Boxes (n, 4) in pixels of a small RGB picture, scores (n,), and
-        ellipses (n, 5), or (n, 0) from a model that gives none.
+        self, image: np.ndarray,
+        whole_shape: tuple[int,
+                           int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Boxes (n, 4) in pixels of a tile (RGB) of a picture of the height
+        and width ``whole_shape``, scores (n,), and ellipses (n, 5), or (n, 0)
+        from a model that gives none.
         """
         # MMDetection's models take BGR; their preprocessor swaps if needed.
         inputs = torch.from_numpy(
@@ -203,6 +219,7 @@ class FaceDetector:
                 img_path='',
                 img_shape=shape,
                 ori_shape=shape,
+                whole_shape=whole_shape,
                 scale_factor=(1., 1.)))
         result = self.model.test_step(
             dict(inputs=[inputs], data_samples=[sample]))[0].pred_instances
@@ -244,6 +261,18 @@ def _final_test_cfg(model_cfg: ConfigDict) -> ConfigDict:
     model_cfg = model_cfg.get('detector', model_cfg)
     test_cfg = model_cfg.get('test_cfg') or ConfigDict()
     return test_cfg.get('rcnn') or test_cfg
+
+
+def _box_ellipse_step(model: torch.nn.Module) -> EllipseRegressor | None:
+    """The step that sets the ellipses, if it needs nothing but boxes."""
+    setters = [
+        step for step in getattr(model, 'steps', ())
+        if isinstance(step, EllipseRegressor)
+    ]
+    # The last one overwrites those before.
+    if setters and setters[-1].feature_source is None:
+        return setters[-1]
+    return None
 
 
 def _load_model(model_cfg: ConfigDict,

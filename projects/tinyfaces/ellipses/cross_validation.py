@@ -70,16 +70,19 @@ def cross_validate_ellipses(detections: Mapping[str, np.ndarray],
             for box features only.
         sampling: Where those features were read.
         alpha: The penalty, or ``None``.
-        iou_thr: A pair needs an overlap above this.
+        iou_thr: A pair needs an overlap above this, from 0 up to below 1.
 
     Returns:
         CrossValidation: Ellipses of all pictures, regressors of all folds.
 
     Raises:
-        ValueError: There is only one fold, or an empty one; a picture has
-            no entry of detections, no size or no features; or too few
-            detections match.
+        ValueError: ``iou_thr`` is out of its range; there is only one fold,
+            or an empty one; a picture has no entry of detections, no size
+            or no features; or too few detections match.
     """
+    if not 0 <= iou_thr < 1:
+        raise ValueError(f'iou_thr is {iou_thr}; it must be 0 or more and '
+                         'less than 1')
     if len(folds) < 2:
         raise ValueError(f'cross-validation needs two folds or more, not '
                          f'{len(folds)}')
@@ -109,7 +112,7 @@ def cross_validate_ellipses(detections: Mapping[str, np.ndarray],
         fold: _collect(entries, boxes, features, iou_thr)
         for fold, entries in folds.items()
     }
-    options = dict(alpha=alpha, sampling=sampling)
+    options = dict(alpha=alpha, sampling=sampling, iou_thr=iou_thr)
     regressors, ellipses = {}, {}
     for fold, entries in tqdm(folds.items(), 'folds', leave=False, delay=2):
         others = [part for other, part in pairs.items() if other != fold]

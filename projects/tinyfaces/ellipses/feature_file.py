@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..datasets.fddb_blocks import FARTHEST
 from ..utils.files import atomic_write
 from .regressor import FeatureSampling
 
@@ -70,7 +71,9 @@ def load_detection_features(path: str | os.PathLike) -> DetectionFeatures:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is something else, or damaged.
+        IsADirectoryError: It is a folder.
+        ValueError: The file is something else, or damaged; or a number is
+            not finite, a size negative or a coordinate beyond 1,000,000.
     """
     path = os.fspath(path)
     try:
@@ -84,10 +87,17 @@ def load_detection_features(path: str | os.PathLike) -> DetectionFeatures:
         if len(names) != len(content['counts']) or \
                 rows.shape != (total, 5) or len(features) != total:
             raise ValueError('counts and rows differ')
+        if not np.isfinite(rows).all() or not np.isfinite(features).all():
+            raise ValueError('a number is not finite')
+        if (rows[:, 2:4] < 0).any() or (np.abs(rows[:, :4]) > FARTHEST).any():
+            raise ValueError('a size is negative, or a number beyond '
+                             f'{FARTHEST:,.0f} pixels')
         sampling = FeatureSampling(
             str(content['source']), float(content['level_scale']))
     except FileNotFoundError:
         raise FileNotFoundError(f'{path} does not exist; {_REMEDY}') from None
+    except IsADirectoryError:
+        raise IsADirectoryError(f'{path} is a folder; {_REMEDY}') from None
     except (ValueError, KeyError, AttributeError, TypeError, EOFError,
             zipfile.BadZipFile) as error:
         raise ValueError(f'{path} is no file of detections with features '

@@ -7,12 +7,14 @@ from dataclasses import asdict
 import numpy as np
 
 from ..utils.files import atomic_write
+from .features import BOX_FEATURES
 from .regressor import FeatureSampling, LinearEllipseRegressor
 from .ridge import LinearMap
 
 _FORMAT = 'tinyfaces ellipse regressor'
-_VERSION = 1
-_NUMBERS = ('mean', 'scale', 'weights', 'bias', 'lowest', 'highest')
+_VERSION = 2
+_NUMBERS = ('mean', 'scale', 'weights', 'bias', 'lowest', 'highest',
+            'box_lowest', 'box_highest')
 _REMEDY = 'give a file that tools/fit_ellipse_regressor.py has written'
 
 
@@ -38,6 +40,7 @@ def save_ellipse_regressor(regressor: LinearEllipseRegressor,
         num_images=regressor.num_images,
         num_pairs=regressor.num_pairs,
         num_clamped=regressor.num_clamped,
+        iou_thr=regressor.iou_thr,
         sampling=regressor.sampling and asdict(regressor.sampling))
     with atomic_write(path) as temporary:
         np.savez(
@@ -45,6 +48,8 @@ def save_ellipse_regressor(regressor: LinearEllipseRegressor,
             about=json.dumps(about),
             lowest=regressor.lowest,
             highest=regressor.highest,
+            box_lowest=regressor.box_lowest,
+            box_highest=regressor.box_highest,
             **regressor.linear._asdict())
 
 
@@ -59,6 +64,7 @@ def load_ellipse_regressor(path: str | os.PathLike) -> LinearEllipseRegressor:
 
     Raises:
         FileNotFoundError: There is no such file.
+        IsADirectoryError: It is a folder.
         ValueError: The file is something else, of another version, or its
             arrays do not fit together.
     """
@@ -70,6 +76,8 @@ def load_ellipse_regressor(path: str | os.PathLike) -> LinearEllipseRegressor:
             numbers = {name: archive[name] for name in _NUMBERS}
     except FileNotFoundError:
         raise FileNotFoundError(f'{path} does not exist; {_REMEDY}') from None
+    except IsADirectoryError:
+        raise IsADirectoryError(f'{path} is a folder; {_REMEDY}') from None
     except (ValueError, KeyError, AttributeError, TypeError, EOFError,
             zipfile.BadZipFile) as error:
         raise ValueError(
@@ -87,7 +95,9 @@ def load_ellipse_regressor(path: str | os.PathLike) -> LinearEllipseRegressor:
         weights=(dim, 5),
         bias=(5, ),
         lowest=(5, ),
-        highest=(5, ))
+        highest=(5, ),
+        box_lowest=(len(BOX_FEATURES), ),
+        box_highest=(len(BOX_FEATURES), ))
     for name, shape in shapes.items():
         array = numbers[name]
         if array.shape != shape or array.dtype != np.float64 or \
@@ -99,11 +109,12 @@ def load_ellipse_regressor(path: str | os.PathLike) -> LinearEllipseRegressor:
         sampling = about['sampling'] and FeatureSampling(**about['sampling'])
         counts = {
             name: about[name]
-            for name in ('alpha', 'num_images', 'num_pairs', 'num_clamped')
+            for name in ('alpha', 'num_images', 'num_pairs', 'num_clamped',
+                         'iou_thr')
         }
     except (KeyError, TypeError) as error:
         raise ValueError(f'{path}: the description is damaged ({error}); '
                          f'{_REMEDY}') from error
-    lowest, highest = numbers.pop('lowest'), numbers.pop('highest')
+    linear = LinearMap(*map(numbers.pop, LinearMap._fields))
     return LinearEllipseRegressor(
-        LinearMap(**numbers), lowest, highest, sampling=sampling, **counts)
+        linear, sampling=sampling, **numbers, **counts)

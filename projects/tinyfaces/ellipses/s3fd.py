@@ -42,16 +42,21 @@ class S3FDEllipseMap:
                 map was fitted on w = x2 - x1 + 1, h = y2 - y1 + 1.
 
         Returns:
-            np.ndarray: float64 of shape (n, 5), FDDB's rows.
+            np.ndarray: float64 of shape (n, 5) in FDDB's convention: ra >=
+            rb (the map gives a longer second axis for wide boxes: the two
+            are exchanged, and the angle turned by pi/2), theta in (-pi/2,
+            pi/2].
         """
         xywh = np.asarray(xywh, dtype=np.float64).reshape(-1, 4)
         ellipses = (xywh - self.mean_in) / self.std_in @ self.weights
         ellipses = ellipses * self.std_out + self.mean_out
         ellipses[:, :2] = np.maximum(ellipses[:, :2], 0.5)
+        exchange = ellipses[:, 0] < ellipses[:, 1]
+        ellipses[exchange, :2] = ellipses[exchange, 1::-1]
         # Fitted on angles from vertical, as those jump nowhere near it.
-        theta = ellipses[:, 2]
-        ellipses[:, 2] = np.where(theta >= 0, theta - np.pi / 2,
-                                  theta + np.pi / 2)
+        theta = ellipses[:, 2] + np.pi / 2 * ~exchange
+        # The direction of the same axis in (-pi/2, pi/2].
+        ellipses[:, 2] = theta - np.pi * np.ceil(theta / np.pi - .5)
         return ellipses
 
 

@@ -4,7 +4,7 @@ from types import TracebackType
 
 from torch import Tensor, nn
 
-from ..task_modules.feature_sampler import FeaturePyramid
+from ..task_modules.feature_sampler import FeaturePyramid, priors_of
 
 
 class FeatureTap:
@@ -74,5 +74,8 @@ class FeatureTap:
                 f'{len(outputs)} times for a batch of {batch_size}: features '
                 'can only be read from a single pass; use a regressor that '
                 'was fitted on box features')
+        # Heads look at the neck; a backbone may have as many levels of others.
+        priors = priors_of(self._detector, len(
+            outputs[0])) if source == 'neck' else None
         return FeaturePyramid([level[index] for level in outputs[0]],
-                              self._input_shapes[0])
+                              self._input_shapes[0], priors)

@@ -1,9 +1,10 @@
 """Matching of anchors and faces, and steps behind a detector."""
 from .ellipse_regressor import EllipseRegressor
-from .feature_sampler import FeaturePyramid, FeatureSampler, anchor_scale
+from .feature_sampler import (FeaturePyramid, FeatureSampler, Priors,
+                              anchor_scale, priors_of)
 from .streaming_max_iou_assigner import StreamingMaxIoUAssigner
 
 __all__ = [
-    'EllipseRegressor', 'FeaturePyramid', 'FeatureSampler',
-    'StreamingMaxIoUAssigner', 'anchor_scale'
+    'EllipseRegressor', 'FeaturePyramid', 'FeatureSampler', 'Priors',
+    'StreamingMaxIoUAssigner', 'anchor_scale', 'priors_of'
 ]

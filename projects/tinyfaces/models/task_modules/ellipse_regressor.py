@@ -20,6 +20,11 @@ class EllipseRegressor:
     original picture (FDDB's convention). Boxes thinner than a pixel count as
     one pixel wide.
 
+    :class:`~tinyfaces.apis.FaceDetector`, which cuts large pictures into
+    tiles, applies a regressor of box features and S3FD's map to the joined
+    boxes, so that ellipses do not depend on the cuts. A detector's own
+    features are read in the tile that shows the face, and do.
+
     A step of :class:`~tinyfaces.models.PostProcessedDetector`::
 
         test_cfg=dict(post_process=[
@@ -59,6 +64,9 @@ class EllipseRegressor:
         Args:
             data_sample: Has ``pred_instances.bboxes`` (n, 4), xyxy in pixels
                 of the original picture, and ``ori_shape`` (height, width).
+                Where that is only a tile of a picture, ``whole_shape`` is
+                the height and width of that picture at the tile's scale: the
+                size of a box is told in shares of the whole.
             pyramid: What :attr:`feature_source` gave for this picture.
 
         Raises:
@@ -78,7 +86,8 @@ class EllipseRegressor:
             if self.sampler is not None:
                 own = self.sampler.sample(data_sample, pyramid)
                 own = own.detach().double().cpu().numpy()
-            height, width = data_sample.ori_shape[:2]
+            height, width = data_sample.metainfo.get('whole_shape',
+                                                     data_sample.ori_shape)[:2]
             ellipses = self.regressor.predict(
                 join_features(boxes, (width, height), own), boxes)
         instances.ellipses = tensor.new_tensor(ellipses)

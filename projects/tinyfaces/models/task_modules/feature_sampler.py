@@ -13,6 +13,19 @@ DEFAULT_LEVEL_SCALE = 4.
 """For detectors without anchors; that of RetinaNet's smallest anchors."""
 
 
+class Priors(NamedTuple):
+    """Which place in the input each cell of the maps stands for.
+
+    Attributes:
+        strides: Input pixels (x, y) per cell of each level.
+        centres: Centre (x, y) of the first cell of each level, in input
+            pixels.
+    """
+
+    strides: list[tuple[float, float]]
+    centres: list[tuple[float, float]]
+
+
 class FeaturePyramid(NamedTuple):
     """What one submodule gave for one picture.
 
@@ -20,25 +33,41 @@ class FeaturePyramid(NamedTuple):
         maps: One (channels, height, width) tensor per level.
         input_shape: Height and width of the network's input, padding
             included.
+        priors: Where the cells lie; None if nothing tells.
     """
 
     maps: list[Tensor]
     input_shape: tuple[int, int]
+    priors: Priors | None = None
 
     @property
-    def strides(self) -> list[int]:
-        """Input pixels per cell of each level: powers of two.
+    def strides(self) -> list[tuple[float, float]]:
+        """Input pixels (x, y) per cell of each level.
 
-        A map has about input / stride cells a side, rounded up or down by
-        its convolutions, so that the power nearest to the quotient is meant.
+        Those of the priors, or else powers of two: a map has about input /
+        stride cells a side, rounded up or down by its convolutions, so that
+        the power nearest to the quotient is meant.
         """
-        return [
-            2**round(
+        if self.priors is not None:
+            return self.priors.strides
+        powers = [
+            2.**round(
                 math.log2(
                     max(whole / cells for whole, cells in zip(
                         self.input_shape, level.shape[-2:]))))
             for level in self.maps
         ]
+        return [(stride, stride) for stride in powers]
+
+    @property
+    def centres(self) -> list[tuple[float, float]]:
+        """Centre (x, y) of the first cell of each level, in input pixels.
+
+        That of the priors, or else half a stride.
+        """
+        if self.priors is not None:
+            return self.priors.centres
+        return [(x / 2, y / 2) for x, y in self.strides]
 
 
 @TASK_UTILS.register_module()
@@ -48,7 +77,9 @@ class FeatureSampler:
     The vector is bilinearly interpolated on one level, the one whose stride
     times ``level_scale`` is closest (as a ratio) to the square root of the
     box's area: with the anchors' size in strides as ``level_scale`` that is
-    about the level that detected the face. Boxes are in pixels of the
+    about the level that detected the face. Where cells lie is told by
+    ``prior_generator`` of the head; without one, by the sizes of the maps
+    (see :class:`FeaturePyramid`). Boxes are in pixels of the
     original picture and are brought to the network's input by
     ``scale_factor`` of the data sample; padding lies to the right and below
     and moves nothing; boxes and features of a mirrored picture are both
@@ -107,10 +138,11 @@ class FeatureSampler:
         factor = data_sample.metainfo.get('scale_factor', (1., 1.))
         boxes = boxes * boxes.new_tensor(factor[:2]).repeat(2)
         strides = boxes.new_tensor(pyramid.strides)
+        first = boxes.new_tensor(pyramid.centres)
+        scales = strides.log().mean(dim=1) + math.log(self.level_scale)
         sides = (boxes[:, 2:] - boxes[:, :2]).clamp(min=1e-3)
         wanted = sides.log().mean(dim=1, keepdim=True)
-        level = (wanted -
-                 (strides * self.level_scale).log()).abs().argmin(dim=1)
+        level = (wanted - scales).abs().argmin(dim=1)
         centres = (boxes[:, :2] + boxes[:, 2:]) / 2
         features = boxes.new_zeros((len(boxes), channels.pop()))
         for number, feature_map in enumerate(pyramid.maps):
@@ -118,9 +150,10 @@ class FeatureSampler:
             if not chosen.any():
                 continue
             # In grid_sample's coordinates the outer edges of the map are
-            # -1 and 1, and cell i reaches from pixel i * stride to the next.
+            # -1 and 1, and half a cell lies between an edge and a centre.
             cells = boxes.new_tensor(feature_map.shape[:0:-1])
-            grid = centres[chosen] / strides[number] / cells * 2 - 1
+            places = (centres[chosen] - first[number]) / strides[number]
+            grid = (places + .5) / cells * 2 - 1
             features[chosen] = F.grid_sample(
                 feature_map[None].float(),
                 grid[None, None],
@@ -140,13 +173,48 @@ def anchor_scale(detector: nn.Module) -> float:
         float: Geometric mean over all anchors of sqrt(area) / stride;
         :data:`DEFAULT_LEVEL_SCALE` for a detector without anchors.
     """
+    generator = _prior_generator(detector)
+    anchors = getattr(generator, 'base_anchors', None)
+    if not anchors:
+        return DEFAULT_LEVEL_SCALE
+    logs = [(boxes[:, 2:] - boxes[:, :2]).log().mean(dim=1) -
+            math.log(math.sqrt(stride[0] * stride[1]))
+            for boxes, stride in zip(anchors, generator.strides)]
+    return math.exp(torch.cat(logs).mean().item())
+
+
+def priors_of(detector: nn.Module, num_levels: int) -> Priors | None:
+    """Where a detector's head says that the cells of its neck's maps lie.
+
+    Args:
+        detector: May have ``bbox_head`` or ``rpn_head`` with a
+            ``prior_generator`` of anchors or points.
+        num_levels: Levels of the maps.
+
+    Returns:
+        Priors | None: None for a detector without, or with another number
+        of levels.
+    """
+    generator = _prior_generator(detector)
+    strides = getattr(generator, 'strides', None)
+    if strides is None or len(strides) != num_levels:
+        return None
+    strides = [(float(x), float(y)) for x, y in strides]
+    anchors = getattr(generator, 'base_anchors', None)
+    if anchors:
+        # All are centred at center_offset, or at centers of their own.
+        corners = [boxes.mean(dim=0).tolist() for boxes in anchors]
+        return Priors(strides, [((x1 + x2) / 2, (y1 + y2) / 2)
+                                for x1, y1, x2, y2 in corners])
+    offset = getattr(generator, 'offset', .5)
+    return Priors(strides, [(x * offset, y * offset) for x, y in strides])
+
+
+def _prior_generator(detector: nn.Module):
+    """That of the head over the neck, or None."""
     for name in ('bbox_head', 'rpn_head'):
         generator = getattr(
             getattr(detector, name, None), 'prior_generator', None)
-        anchors = getattr(generator, 'base_anchors', None)
-        if anchors:
-            logs = [(boxes[:, 2:] - boxes[:, :2]).log().mean(dim=1) -
-                    math.log(math.sqrt(stride[0] * stride[1]))
-                    for boxes, stride in zip(anchors, generator.strides)]
-            return math.exp(torch.cat(logs).mean().item())
-    return DEFAULT_LEVEL_SCALE
+        if generator is not None:
+            return generator
+    return None
