@@ -423,7 +423,10 @@ def logged(tmp_path):
     def start(*before):
         child = ('import os, time; print(os.getpid(), flush=True)\n'
                  'while not os.path.exists("go"): time.sleep(.02)')
-        program = ('import sys; sys.path.insert(0, sys.argv[1]);'
+        # The tests themselves may run under nohup, which is inherited.
+        hangup = '' if before else ('import signal; signal.signal('
+                                    'signal.SIGHUP, signal.SIG_DFL);')
+        program = (f'{hangup}import sys; sys.path.insert(0, sys.argv[1]);'
                    'from pathlib import Path;'
                    'from _cross_validation import run_logged;'
                    'run_logged([sys.executable, "-c", sys.argv[2]],'
