@@ -1,9 +1,17 @@
 """Components of the detectors."""
-from .detectors import PostProcessedDetector
+from .dense_heads import SelectiveRefineHead
+from .detectors import PostProcessedDetector, RefineFace
+from .layers import RFEBlock
+from .losses import ScaleAwareMarginLoss
+from .necks import RefineFPN
+from .roi_heads import FeatureSupervisionHead
 from .task_modules import (EllipseRegressor, FeatureSampler,
                            StreamingMaxIoUAssigner)
+from .test_time import BudgetScalePlan, MultiScaleTestModel, ScalePlan
 
 __all__ = [
-    'EllipseRegressor', 'FeatureSampler', 'PostProcessedDetector',
-    'StreamingMaxIoUAssigner'
+    'BudgetScalePlan', 'EllipseRegressor', 'FeatureSampler',
+    'FeatureSupervisionHead', 'MultiScaleTestModel', 'PostProcessedDetector',
+    'RFEBlock', 'RefineFPN', 'RefineFace', 'ScaleAwareMarginLoss', 'ScalePlan',
+    'SelectiveRefineHead', 'StreamingMaxIoUAssigner'
 ]

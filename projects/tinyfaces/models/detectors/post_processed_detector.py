@@ -7,6 +7,7 @@ from mmengine.model import BaseModel, BaseTTAModel
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
+from ..child_keys import use_child_keys
 from .feature_tap import FeatureTap
 
 
@@ -67,8 +68,7 @@ class PostProcessedDetector(BaseModel):
                     'box features')
             # Fail now, not at the first picture.
             FeatureTap(detector, self._sources)
-        self._register_state_dict_hook(_bare_keys)
-        self._register_load_state_dict_pre_hook(_wrapped_keys)
+        use_child_keys(self, 'detector')
 
     def __getattr__(self, name: str):
         """Attributes of the detector."""
@@ -135,29 +135,3 @@ class PostProcessedDetector(BaseModel):
                 else:
                     step(sample)
         return samples
-
-
-def _bare_keys(module: nn.Module, state_dict: dict, prefix: str, _) -> None:
-    """Drop ``detector.`` from the names, after a state dict was made."""
-    tables = [(state_dict, f'{prefix}detector.', prefix)]
-    metadata = getattr(state_dict, '_metadata', None)
-    if metadata is not None:
-        # Versions of modules, by the name of the module without a dot.
-        metadata[prefix[:-1]] = metadata.pop(f'{prefix}detector')
-        tables.append((metadata, f'{prefix}detector.', prefix))
-    for table, wrapped, bare in tables:
-        for key in [key for key in table if key.startswith(wrapped)]:
-            table[bare + key[len(wrapped):]] = table.pop(key)
-
-
-def _wrapped_keys(state_dict: dict, prefix: str, *_) -> None:
-    """Put ``detector.`` before the names, before a state dict is loaded."""
-    for key in [key for key in state_dict if key.startswith(prefix)]:
-        state_dict[f'{prefix}detector.{key[len(prefix):]}'] = state_dict.pop(
-            key)
-    metadata = getattr(state_dict, '_metadata', None)
-    if metadata is not None:
-        # Added, not renamed: the caller's state dict shares this table.
-        for name, versions in list(metadata.items()):
-            metadata.setdefault(f'detector.{name}' if name else 'detector',
-                                versions)

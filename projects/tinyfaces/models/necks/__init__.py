@@ -1,0 +1,4 @@
+"""Feature pyramids."""
+from .refine_fpn import RefineFPN
+
+__all__ = ['RefineFPN']

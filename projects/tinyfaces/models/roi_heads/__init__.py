@@ -1,0 +1,6 @@
+"""Heads that classify regions of the feature maps."""
+from .feature_supervision_head import FeatureSupervisionHead
+from .level_roi_extractor import LevelRoIExtractor
+from .proposal_selection import select_proposals
+
+__all__ = ['FeatureSupervisionHead', 'LevelRoIExtractor', 'select_proposals']

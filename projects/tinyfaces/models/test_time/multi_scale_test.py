@@ -1,0 +1,225 @@
+"""Multi-scale test of any detector, one scale in memory at a time."""
+import logging
+
+import mmcv
+import numpy as np
+import torch
+from mmcv.ops import batched_nms
+from mmdet.models.utils import samplelist_boxtype2tensor
+from mmdet.registry import MODELS, TASK_UTILS
+from mmdet.structures import DetDataSample
+from mmdet.structures.bbox import bbox_flip
+from mmengine.logging import print_log
+from mmengine.model import BaseTTAModel
+from mmengine.structures import InstanceData
+from torch import Tensor, nn
+
+from ..child_keys import use_child_keys
+from .box_voting import box_voting
+from .scale_plan import View
+
+MERGED = ('bboxes', 'scores', 'labels')
+
+
+@MODELS.register_module()
+class MultiScaleTestModel(BaseTTAModel):
+    """Any detector, which looks at each picture at several scales.
+
+    A drop-in for ``DetTTAModel`` as ``tta_model`` of a config, or around the
+    ``model`` itself; checkpoints are those of the wrapped detector. Where
+    mmengine's test-time augmentation has the data loader make all views of a
+    batch at once, this takes the original pictures and makes one view after
+    the other, the largest first: the memory is that of the largest view, and
+    the scales may depend on the picture's size. Views are resized on the CPU
+    by mmcv, pixel for pixel what ``Resize`` gives in training, which
+    interpolation by torch is not.
+
+    Each view goes through the detector's own ``test_step``: its data
+    preprocessor pads it (to multiples of 128, if it is told so), its
+    ``test_cfg`` has its own score threshold and NMS. Its metainfo has the
+    ``scale_factor`` and ``flip`` of the view, for heads that treat scales
+    differently. Boxes are taken back to the original picture, those of sizes
+    that the view is not for are dropped, and the rest are joined.
+
+    Args:
+        module: Config of a detector, or the detector.
+        tta_cfg: How to join the views: ``voting``, arguments of
+            :func:`~tinyfaces.models.test_time.box_voting.box_voting`, or
+            ``nms``, config of an NMS over all of them; and ``max_per_img``,
+            the number of boxes to keep of a picture. Classes are joined
+            apart.
+        plan: Config of a plan from ``TASK_UTILS``, such as
+            :class:`~tinyfaces.models.test_time.scale_plan.ScalePlan`; a
+            callable that gives the views of a picture of some width and
+            height. ``None`` for ``BudgetScalePlan``.
+        interpolation: As of the transform ``Resize``; ``'area'`` if a plan
+            shrinks pictures much.
+        data_preprocessor: Overrides the detector's, as in ``BaseTTAModel``.
+
+    Raises:
+        ValueError: ``tta_cfg`` says not one way to join the views, or not
+            how many boxes to keep.
+    """
+
+    def __init__(self,
+                 module: dict | nn.Module,
+                 tta_cfg: dict,
+                 plan: dict | None = None,
+                 interpolation: str = 'bilinear',
+                 data_preprocessor: dict | nn.Module | None = None) -> None:
+        super().__init__(module, data_preprocessor)
+        ways = set(tta_cfg) - {'max_per_img'}
+        if ways not in ({'voting'}, {'nms'}) or tta_cfg.get('max_per_img',
+                                                            0) < 1:
+            raise ValueError(
+                'tta_cfg of a MultiScaleTestModel must be dict(voting='
+                'dict(...), max_per_img=...) or dict(nms=dict(...), '
+                f'max_per_img=...), but is {dict(tta_cfg)}; a config that '
+                'replaces tta_cfg of its base needs _delete_=True')
+        self.tta_cfg = tta_cfg
+        self.plan = TASK_UTILS.build(plan or dict(type='BudgetScalePlan'))
+        self.interpolation = interpolation
+        self._told_of = set()
+        use_child_keys(self, 'module')
+
+    @torch.no_grad()
+    def test_step(self, data: dict) -> list[DetDataSample]:
+        """Detect in each picture of a batch, at all its scales.
+
+        Args:
+            data: ``inputs``, a list of pictures (3, H, W) at their original
+                size, and ``data_samples``, a list of ``DetDataSample``.
+
+        Returns:
+            list[DetDataSample]: The given ones, with ``pred_instances`` in
+            pixels of the original picture.
+
+        Raises:
+            TypeError: The pictures come from ``TestTimeAug``.
+            ValueError: A picture has been resized.
+        """
+        results = []
+        for image, sample in zip(data['inputs'], data['data_samples']):
+            if not isinstance(image, Tensor):
+                raise TypeError(
+                    'MultiScaleTestModel makes the views of a picture '
+                    'itself; take TestTimeAug out of tta_pipeline')
+            height, width = image.shape[-2:]
+            if tuple(sample.ori_shape[:2]) != (height, width):
+                raise ValueError(
+                    f'a picture of {sample.ori_shape[1]}x'
+                    f'{sample.ori_shape[0]} pixels comes as {width}x{height}; '
+                    'MultiScaleTestModel resizes the original itself: take '
+                    'Resize (and Pad) out of the pipeline')
+            pixels = image.permute(1, 2, 0).contiguous().cpu().numpy()
+            # The largest first: what it frees has room for all others, and
+            # too small a memory shows at once.
+            views = sorted(
+                self.plan(width, height),
+                key=lambda view: -view.width * view.height)
+            looks = [self._look_at(pixels, sample, view) for view in views]
+            merged, = self.merge_preds([looks])
+            sample.pred_instances = merged.pred_instances
+            results.append(sample)
+        samplelist_boxtype2tensor(results)
+        return results
+
+    def _look_at(self, pixels: np.ndarray, sample: DetDataSample,
+                 view: View) -> DetDataSample:
+        """What the detector finds in one view of a picture.
+
+        Args:
+            pixels: (H, W, 3), the original picture.
+            sample: Tells of the picture.
+            view: How to look at it.
+
+        Returns:
+            DetDataSample: With ``pred_instances`` in pixels of the original.
+        """
+        height, width = pixels.shape[:2]
+        if (view.width, view.height) != (width, height):
+            pixels = mmcv.imresize(
+                pixels, (view.width, view.height),
+                interpolation=self.interpolation)
+        if view.flip:
+            pixels = mmcv.imflip(pixels)
+        look = DetDataSample(
+            metainfo=dict(
+                sample.metainfo,
+                img_shape=(view.height, view.width),
+                scale_factor=(view.width / width, view.height / height),
+                flip=view.flip,
+                flip_direction='horizontal' if view.flip else None))
+        inputs = torch.from_numpy(
+            np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+        found = self.module.test_step(
+            dict(inputs=[inputs], data_samples=[look]))[0].pred_instances
+        self._tell_of_lost(found)
+        boxes = found.bboxes
+        if view.flip:
+            boxes = bbox_flip(boxes, (height, width))
+        kept = InstanceData(
+            bboxes=boxes, scores=found.scores, labels=found.labels)
+        return DetDataSample(
+            metainfo=sample.metainfo, pred_instances=kept[view.keeps(boxes)])
+
+    def _tell_of_lost(self, found: InstanceData) -> None:
+        """Log, once, what the detector gives and the views cannot join."""
+        lost = set(found.keys()) - set(MERGED) - self._told_of
+        if lost:
+            self._told_of |= lost
+            print_log(
+                f'{type(self.module).__name__} gives {sorted(lost)} with its '
+                'boxes, which a multi-scale test cannot join and drops',
+                logger='current',
+                level=logging.WARNING)
+
+    def merge_preds(
+            self, data_samples_list: list[list[DetDataSample]]
+    ) -> list[DetDataSample]:
+        """Join the detections of the views of each picture.
+
+        Args:
+            data_samples_list: For each picture, a data sample for each view
+                with ``pred_instances`` in pixels of the original picture.
+
+        Returns:
+            list[DetDataSample]: One for each picture: that of the first view
+            with the joined ``pred_instances`` in the order of falling score.
+        """
+        merged = []
+        for looks in data_samples_list:
+            found = InstanceData.cat([look.pred_instances for look in looks])
+            looks[0].pred_instances = self._join(found)
+            merged.append(looks[0])
+        return merged
+
+    def _join(self, found: InstanceData) -> InstanceData:
+        """Detections of all views, joined, the best ones first."""
+        if len(found) == 0:
+            return found
+        boxes, scores = found.bboxes.float(), found.scores.float()
+        limit = self.tta_cfg['max_per_img']
+        if 'nms' in self.tta_cfg:
+            dets, kept = batched_nms(boxes, scores, found.labels,
+                                     self.tta_cfg['nms'])
+            return InstanceData(
+                bboxes=dets[:limit, :4],
+                scores=dets[:limit, 4],
+                labels=found.labels[kept[:limit]])
+        voted = []
+        for label in found.labels.unique():
+            one = found.labels == label
+            faces = box_voting(
+                boxes[one],
+                scores[one],
+                max_num=limit,
+                **self.tta_cfg['voting'])
+            voted.append(
+                InstanceData(
+                    bboxes=faces[0],
+                    scores=faces[1],
+                    labels=label.repeat(len(faces[1]))))
+        joined = InstanceData.cat(voted)
+        order = joined.scores.sort(descending=True, stable=True)[1]
+        return joined[order[:limit]]

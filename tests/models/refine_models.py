@@ -1,0 +1,116 @@
+"""Small parts of RefineFace that several tests share."""
+import copy
+from pathlib import Path
+
+import torch
+from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample
+from mmengine.config import Config, ConfigDict
+from mmengine.structures import InstanceData
+
+BASE = Path(__file__).parents[2] / 'configs' / '_base_' / 'models'
+STRIDES = (4, 8, 16)
+WITHOUT_STEPS = dict(stc_levels=(), str_levels=(), rfe=False)
+
+
+def sample(faces=(), ignored=(), size=64, pad_shape=None):
+    """A picture of ``size`` x ``size`` with boxes."""
+    result = DetDataSample(
+        metainfo=dict(
+            img_shape=(size, size),
+            ori_shape=(size, size),
+            pad_shape=pad_shape or (size, size),
+            batch_input_shape=(size, size),
+            scale_factor=(1., 1.)))
+    for name, boxes in (('gt_instances', faces), ('ignored_instances',
+                                                  ignored)):
+        setattr(
+            result, name,
+            InstanceData(
+                bboxes=torch.tensor(boxes).float().reshape(-1, 4),
+                labels=torch.zeros(len(boxes), dtype=torch.long)))
+    return result
+
+
+def small_head(strides=STRIDES, train_cfg=None, test_cfg=None, **options):
+    """A head of 8 channels on three levels, initialised."""
+    assigner = dict(type='StreamingMaxIoUAssigner', ignore_iof_thr=.5)
+    train_cfg = train_cfg or dict(
+        assigner=dict(pos_iou_thr=.5, neg_iou_thr=.4, **assigner),
+        first_assigner=dict(pos_iou_thr=.7, neg_iou_thr=.3, **assigner),
+        allowed_border=-1,
+        pos_weight=-1)
+    test_cfg = dict(
+        nms_pre=5000,
+        score_thr=.05,
+        min_bbox_size=0,
+        nms=dict(type='nms', iou_threshold=.4),
+        max_per_img=750,
+        **(test_cfg or {}))
+    config = dict(
+        type='SelectiveRefineHead',
+        num_classes=1,
+        in_channels=8,
+        feat_channels=8,
+        stc_levels=(0, ),
+        str_levels=(2, ),
+        anchor_generator=dict(
+            type='AnchorGenerator',
+            scales=[2.0, 2.0 * 2.0**0.5],
+            ratios=[1.25],
+            strides=list(strides),
+            center_offset=0.5),
+        loss_cls=dict(
+            type='FocalLoss', use_sigmoid=True, gamma=2.0, alpha=0.25),
+        loss_bbox=dict(type='SmoothL1Loss', beta=1 / 9),
+        train_cfg=ConfigDict(train_cfg),
+        test_cfg=ConfigDict(test_cfg))
+    config.update(options)
+    head = MODELS.build(config)
+    head.init_weights()
+    return head
+
+
+def noisy_maps(pictures=2, size=64):
+    """Maps of both steps for :func:`small_head`."""
+    torch.manual_seed(3)
+    return [torch.randn(pictures, 8, size // s, size // s)
+            for s in STRIDES] * 2
+
+
+def model_config(name='refineface', **head):
+    """The config of a detector with a ResNet-18 and a head of 8 channels."""
+    model = copy.deepcopy(Config.fromfile(BASE / f'{name}.py').model)
+    model.backbone = ConfigDict(
+        type='ResNet',
+        depth=18,
+        stem_channels=8,
+        base_channels=8,
+        norm_cfg=dict(type='BN', requires_grad=True))
+    model.neck.update(in_channels=[8, 16, 32, 64], out_channels=8)
+    model.bbox_head.update(in_channels=8, feat_channels=8, **head)
+    if 'feature_supervision' in model:
+        model.feature_supervision.in_channels = 8
+    return model
+
+
+def build(config):
+    """A detector with fresh weights, the same ones each time."""
+    torch.manual_seed(0)
+    model = MODELS.build(copy.deepcopy(config))
+    model.init_weights()
+    return model
+
+
+def total(losses):
+    """The sum that training minimises."""
+    parts = [v for name, v in losses.items() if 'loss' in name]
+    return sum(sum(v) if isinstance(v, list) else v for v in parts)
+
+
+def without_gradient(model):
+    """Names of trainable parameters that the last backward pass left out."""
+    return [
+        name for name, parameter in model.named_parameters()
+        if parameter.requires_grad and parameter.grad is None
+    ]
