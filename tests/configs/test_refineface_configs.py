@@ -1,20 +1,20 @@
-"""The baseline configs build, train and test as the paper says."""
-from pathlib import Path
+"""The configs of RefineFace build, train and test as the paper says."""
+import json
+import re
 
+import numpy as np
 import pytest
 import torch
 from mmdet.registry import MODELS, TASK_UTILS
 from mmdet.structures import DetDataSample
-from mmengine.config import Config
 from mmengine.structures import InstanceData
+from refineface_rows import FOLDER, config
 
-CONFIGS = Path(__file__).parents[2] / 'configs'
-BASELINES = sorted(
-    p.stem for p in (CONFIGS / 'refineface').glob('retinanet_*.py'))
-
-
-def config(name):
-    return Config.fromfile(CONFIGS / 'refineface' / f'{name}.py')
+CONFIGS = sorted(p.stem for p in FOLDER.glob('*.py'))
+BASELINES = [
+    stem for stem in CONFIGS if re.match(r'retinanet_(r\d+|mbv2)_\d', stem)
+]
+FACES = [[10, 10, 40, 47], [3, 50, 11, 60]]
 
 
 def build(cfg):
@@ -46,15 +46,130 @@ def test_there_are_five_backbones_and_one_schedule_for_a_cpu():
             ] == ['mbv2', 'mbv2', 'r101', 'r152', 'r18', 'r50']
 
 
-@pytest.mark.parametrize('name', BASELINES)
+@pytest.mark.parametrize('name', CONFIGS)
 def test_six_levels_of_two_anchors(name):
     """Also that neck and head fit the backbone's channels."""
-    model = build(config(name)).eval()
+    cfg = config(name)
+    cfg.model.backbone.init_cfg = None
+    model = MODELS.build(cfg.model).eval()
     with torch.no_grad():
-        cls_scores, bbox_preds = model(torch.rand(1, 3, 128, 128))
+        cls_scores, bbox_preds, *first = model(torch.rand(1, 3, 128, 128))
     assert [tuple(x.shape[1:]) for x in cls_scores
             ] == [(2, 2**n, 2**n) for n in (5, 4, 3, 2, 1, 0)]
     assert [x.shape[1] for x in bbox_preds] == [8] * 6
+    head = cfg.model.bbox_head
+    for maps, levels in zip(first, ('stc_levels', 'str_levels')):
+        assert [x.shape[-1]
+                for x in maps] == [2**(5 - i) for i in head[levels]]
+
+
+def shallow(cfg):
+    """The same with ResNet-18 in place of any ResNet."""
+    if cfg.model.backbone.type == 'ResNet':
+        cfg.model.backbone.depth = 18
+        cfg.model.neck.in_channels = [64, 128, 256, 512]
+    cfg.model.backbone.init_cfg = None
+    return cfg
+
+
+@pytest.fixture(scope='module')
+def outcome():
+    """What the step of a config gave; equal models share it."""
+    known = {}
+
+    def find(name):
+        cfg = shallow(config(name))
+        key = json.dumps(cfg.model.to_dict(), sort_keys=True)
+        if key not in known:
+            known[key] = step(cfg)
+        return known[key]
+
+    return find
+
+
+def step(cfg):
+    """Losses and lacking gradients, with and without faces; detections."""
+    torch.manual_seed(0)
+    model = build(cfg)
+    # At the prior of .01 STC and the score threshold leave next to nothing.
+    torch.nn.init.zeros_(model.bbox_head.retina_cls.bias)
+    images, found = torch.rand(1, 3, 64, 64), {}
+    for kind, faces in dict(faces=FACES, empty=[]).items():
+        model.train().zero_grad(set_to_none=True)
+        losses = model.loss(images, samples(64, faces))
+        total, logged = model.parse_losses(losses)
+        total.backward()
+        bad = {
+            name
+            for name, p in model.named_parameters() if p.requires_grad and (
+                p.grad is None or not p.grad.isfinite().all())
+        }
+        found[kind] = {k: v.item() for k, v in logged.items()}, bad
+    with torch.no_grad():
+        result, = model.eval().predict(images, samples(64, []))
+    return found, result.pred_instances
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_training_step_and_prediction(outcome, name):
+    found, result = outcome(name)
+    cfg = config(name)
+    for kind, (losses, bad) in found.items():
+        assert all(np.isfinite(list(losses.values()))), losses
+        assert losses['loss_cls'] > 0
+        boxes = [v for k, v in losses.items() if k.startswith('loss_bbox')]
+        assert (losses['loss_bbox'] > 0) == (kind == 'faces')
+        assert any(boxes) == (kind == 'faces')
+        # MobileNetV2's last convolution, which the config announces
+        if cfg.get('find_unused_parameters', False):
+            assert bad and all(x.startswith('backbone.conv2') for x in bad)
+        else:
+            assert not bad
+        head = cfg.model.bbox_head
+        assert ('loss_cls_first' in losses) == bool(head.get('stc_levels'))
+        assert ('loss_bbox_first' in losses) == bool(head.get('str_levels'))
+        supervised = cfg.model.get('feature_supervision') is not None
+        assert ('loss_fsm' in losses) == supervised
+    assert 0 < len(result) <= 750
+    assert (result.scores.diff() <= 0).all() and result.scores.min() > 0
+    assert 0 <= result.bboxes.min() and result.bboxes.max() <= 64
+    assert (result.bboxes[:, 2:] > result.bboxes[:, :2]).all()
+
+
+def test_one_module_is_added_to_the_very_baseline():
+    """Same parameters, loss and boxes, with the margin of SML set to 0."""
+    plain = shallow(config('retinanet_r50_sml_8xb4-130e_wider-face'))
+    plain.model.bbox_head.loss_cls.margin_scale = 0
+    plain = build(plain)
+    baseline = build(shallow(config('retinanet_r50_8xb4-130e_wider-face')))
+    torch.nn.init.zeros_(baseline.bbox_head.retina_cls.bias)
+    plain.load_state_dict(baseline.state_dict())
+    images = torch.rand(1, 3, 128, 128)
+    one, two = (
+        m.train().loss(images, samples(128, FACES)) for m in (baseline, plain))
+    for name in ('loss_cls', 'loss_bbox'):
+        assert two[name].item() == pytest.approx(sum(one[name]).item())
+    with torch.no_grad():
+        one, two = (
+            m.eval().predict(images, samples(128, []))[0].pred_instances
+            for m in (baseline, plain))
+    assert len(one) > 0
+    torch.testing.assert_close(one.bboxes, two.bboxes)
+    torch.testing.assert_close(one.scores, two.scores)
+
+
+@pytest.mark.parametrize('settings, bins, parameters', [
+    ('fsm', 5, 387360),
+    ('fsm-fc', 5, 829472),
+    ('fsm-roi3', 3, 387360),
+    ('fsm-roi7', 7, 387360),
+])
+def test_feature_supervision_of_tables_7_and_8(settings, bins, parameters):
+    cfg = config(f'retinanet_r50_{settings}_8xb4-130e_wider-face')
+    module = MODELS.build(cfg.model.feature_supervision)
+    assert sum(p.numel() for p in module.parameters()) == parameters
+    for layer in module.roi_extractor.roi_layers:
+        assert tuple(layer.output_size) == (bins, bins)
 
 
 def test_anchors_of_the_paper():

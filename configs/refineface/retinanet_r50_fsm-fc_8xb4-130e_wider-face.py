@@ -1,0 +1,8 @@
+# RetinaNet-ResNet-50 for faces with the feature supervision module, fully
+# connected (RefineFace, arXiv 1909.04376, Table 8).
+# The paper's AP on WIDER FACE val: .957 easy, .943 medium, .885 hard.
+#   bash tools/dist_train.sh \
+#       configs/refineface/retinanet_r50_fsm-fc_8xb4-130e_wider-face.py 8
+_base_ = ['retinanet_r50_fsm_8xb4-130e_wider-face.py']
+
+model = dict(feature_supervision=dict(layer_type='fc'))
