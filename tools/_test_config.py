@@ -1,39 +1,6 @@
 """The parts of a config that a test consists of: datasets and metrics."""
-import copy
-import os.path as osp
-from pathlib import Path
-
-from _runner import check_file
+from _runner import replace_part
 from mmengine.config import Config, ConfigDict
-
-CONFIG_SUFFIXES = ('.py', '.json', '.yaml', '.yml')
-DATASET_CONFIGS = Path(__file__).resolve().parents[1] / \
-    'configs/_base_/datasets'
-
-
-def dataset_file(name: str) -> str:
-    """Path of a dataset config.
-
-    Args:
-        name (str): Its path, or the stem of a file in
-            ``configs/_base_/datasets``, such as ``fddb``.
-
-    Raises:
-        SystemExit: There is no such file, or it is none of a config.
-    """
-    is_config = name.endswith(CONFIG_SUFFIXES)
-    if is_config and osp.isfile(name):
-        return name
-    known = {path.stem: path for path in DATASET_CONFIGS.glob('*.py')}
-    if name in known:
-        return str(known[name])
-    remedy = f'give a file or one of {", ".join(sorted(known))}'
-    if '://' in name:
-        raise SystemExit(f'error: --dataset: "{name}" is not a local file; '
-                         f'download it, or {remedy}')
-    check_file(name, 'dataset config', remedy)
-    raise SystemExit(f'error: --dataset: "{name}" does not end in one of '
-                     f'{" ".join(CONFIG_SUFFIXES)}; {remedy}')
 
 
 def replace_test_dataset(cfg: Config, name: str) -> None:
@@ -45,38 +12,18 @@ def replace_test_dataset(cfg: Config, name: str) -> None:
 
     Args:
         cfg (Config): Config, changed in place.
-        name (str): See :func:`dataset_file`.
+        name (str): Path of a config, or the stem of a file in
+            ``configs/_base_/datasets``, such as ``fddb``.
 
     Raises:
         SystemExit: There is no such file, it lacks one of the two, or a
             module cannot be imported.
     """
-    path = dataset_file(name)
-    try:
-        dataset = Config.fromfile(path)
-    except ImportError as error:
-        raise SystemExit(f'error: --dataset: "{path}": {error}') from None
-    for key in ('test_dataloader', 'test_evaluator'):
-        if dataset.get(key) is None:
-            raise SystemExit(f'error: --dataset: "{path}" has no {key}; give '
-                             'a complete dataset config, such as those in '
-                             f'{DATASET_CONFIGS}')
-        cfg[key] = copy.deepcopy(dataset[key])
+    replace_part(cfg, name, 'datasets', '--dataset',
+                 ('test_dataloader', 'test_evaluator'))
     # A config that was only made for training has no test loop.
     if cfg.get('test_cfg') is None:
         cfg.test_cfg = dict(type='TestLoop')
-    # For the config that the test dumps.
-    imports = [*_custom_imports(cfg), *_custom_imports(dataset)]
-    if imports:
-        cfg.custom_imports = dict(
-            cfg.get('custom_imports') or {},
-            imports=list(dict.fromkeys(imports)))
-
-
-def _custom_imports(cfg: Config) -> list[str]:
-    """The modules that a config imports."""
-    imports = (cfg.get('custom_imports') or {}).get('imports') or []
-    return [imports] if isinstance(imports, str) else list(imports)
 
 
 def innermost_datasets(dataset: ConfigDict, key: str) -> dict[str, ConfigDict]:

@@ -1,30 +1,48 @@
 """Test a detector: ``python tools/test.py CONFIG CHECKPOINT``.
 
 Takes the arguments of MMDetection's own ``tools/test.py``; ``--dataset`` to
-test on another dataset than the config's own; ``--wider-out`` and
-``--fddb-out`` for detection files in the official layouts.
+test on another dataset than the config's own; a name behind ``--tta`` to test
+by another plan of scales and flips; ``--wider-out`` and ``--fddb-out`` for
+detection files in the official layouts.
 """
 import argparse
 import inspect
-from collections.abc import Callable
+import sys
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
-from _runner import add_common_arguments, build_runner, check_file, load_config
+from _runner import (TinyFacesTestRunner, add_common_arguments, build_runner,
+                     check_file, load_config, named_parts, replace_part)
 from _test_config import (class_name, innermost_datasets, metrics_of,
                           only_metric, replace_test_dataset)
 from mmdet.engine.hooks.utils import trigger_visualization_hook
 from mmdet.evaluation import DumpDetResults
-from mmdet.registry import METRICS
+from mmdet.registry import METRICS, MODELS
 from mmengine.config import Config, ConfigDict
+from mmengine.model import BaseTTAModel
 
 from tinyfaces.evaluation.functional import check_replaceable
 from tinyfaces.evaluation.functional.fddb_output import check_fddb_output
 
+# What --tta stands for without NAME.
+OWN_TTA = ''
+
+
+class Parser(argparse.ArgumentParser):
+    """Parser that says where ``--tta`` without NAME does not belong."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with the message; ``--tta CONFIG CHECKPOINT`` lacks one."""
+        if message.endswith('checkpoint') and '--tta' in sys.argv:
+            message += ('; --tta takes what stands behind it as NAME, so '
+                        'give CONFIG and CHECKPOINT first')
+        super().error(message)
+
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description='Test a detector.')
+    parser = Parser(description='Test a detector.')
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     add_common_arguments(parser)
@@ -63,21 +81,34 @@ def parse_args() -> argparse.Namespace:
         help='how long --show shows each picture (default: 2)')
     parser.add_argument(
         '--tta',
-        action='store_true',
-        help="test-time augmentation by the config's tta_model and "
-        'tta_pipeline')
+        nargs='?',
+        const=OWN_TTA,
+        metavar='NAME',
+        help="test-time augmentation: by the config's own tta_model and "
+        'tta_pipeline, or by those of NAME, a file or the name of one in '
+        'configs/_base_/tta, such as srn_multi_scale; --cfg-options are '
+        'applied after it')
     args = parser.parse_args()
     if args.out is not None and not args.out.endswith(('.pkl', '.pickle')):
         parser.error(f'--out {args.out}: the name must end in .pkl or .pickle')
     return args
 
 
-def dataset_change(
-        args: argparse.Namespace) -> Callable[[Config], None] | None:
-    """What ``--dataset`` does to a config; None without it."""
-    if args.dataset is None:
-        return None
-    return partial(replace_test_dataset, name=args.dataset)
+def change_config(cfg: Config, args: argparse.Namespace) -> None:
+    """Take in the dataset and the test-time augmentation that were named.
+
+    Args:
+        cfg (Config): Config, changed in place.
+        args (argparse.Namespace): The command line.
+
+    Raises:
+        SystemExit: There are no such files, or they lack something.
+    """
+    if args.dataset is not None:
+        replace_test_dataset(cfg, args.dataset)
+    if args.tta:
+        replace_part(cfg, args.tta, 'tta', '--tta',
+                     ('tta_model', 'tta_pipeline'), ('tta_resolution', ))
 
 
 def apply_tta(cfg: Config, config_path: str) -> None:
@@ -91,19 +122,33 @@ def apply_tta(cfg: Config, config_path: str) -> None:
         config_path (str): Its file, for the message.
 
     Raises:
-        SystemExit: ``tta_model`` or ``tta_pipeline`` is missing.
+        SystemExit: ``tta_model``, ``tta_pipeline`` or ``test_dataloader`` is
+            missing, or the model is one for test-time augmentation already.
     """
-    missing = [key for key in ('tta_model', 'tta_pipeline') if key not in cfg]
+    missing = [
+        key for key in ('tta_model', 'tta_pipeline') if cfg.get(key) is None
+    ]
     if missing:
         raise SystemExit(f'error: --tta: config "{config_path}" has no '
-                         f'{" and no ".join(missing)}; add '
-                         '"_base_/tta/flip_multi_scale.py" to its _base_')
-    if class_name(cfg.model) == 'PostProcessedDetector':
-        # Its steps take the merged detections: merging would drop their work.
-        cfg.model.detector = ConfigDict(
-            **cfg.tta_model, module=cfg.model.detector)
+                         f'{" and no ".join(missing)}; write --tta NAME, with '
+                         f'a file or one of {", ".join(named_parts("tta"))}')
+    if cfg.get('test_dataloader') is None:
+        raise SystemExit(f'error: --tta: config "{config_path}" has no '
+                         'test_dataloader; add --dataset NAME')
+    # The steps of a PostProcessedDetector take the merged detections: merging
+    # would drop their work.
+    around = class_name(cfg.model) == 'PostProcessedDetector'
+    detector = cfg.model.detector if around else cfg.model
+    if is_tta_model(detector):
+        raise SystemExit(f'error: --tta: the model of config "{config_path}" '
+                         f'is a {class_name(detector)} already, as in what a '
+                         'test with --tta writes into its work folder; leave '
+                         '--tta out, or give the config of the bare detector')
+    augmented = ConfigDict(**cfg.tta_model, module=detector)
+    if around:
+        cfg.model.detector = augmented
     else:
-        cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
+        cfg.model = augmented
     datasets = innermost_datasets(cfg.test_dataloader.dataset, 'dataset')
     for dataset in datasets.values():
         dataset.pipeline = cfg.tta_pipeline
@@ -113,6 +158,14 @@ def apply_tta(cfg: Config, config_path: str) -> None:
             metric.setdefault(
                 'test_resolution',
                 cfg.get('tta_resolution', 'that of tta_pipeline'))
+
+
+def is_tta_model(model: ConfigDict) -> bool:
+    """Whether a model makes or merges several views of a picture."""
+    kind = model.type
+    if isinstance(kind, str):
+        kind = MODELS.get(kind)
+    return isinstance(kind, type) and issubclass(kind, BaseTTAModel)
 
 
 def takes_resolution(metric: ConfigDict) -> bool:
@@ -176,7 +229,7 @@ def apply_fddb_out(cfg: Config, path: str) -> None:
 def main() -> None:
     """Test as the command line says."""
     args = parse_args()
-    cfg = load_config(args, dataset_change(args))
+    cfg = load_config(args, partial(change_config, args=args))
     check_file(args.checkpoint, 'checkpoint',
                'training writes it to <work-dir>/epoch_<N>.pth')
     cfg.load_from = args.checkpoint
@@ -184,13 +237,13 @@ def main() -> None:
     cfg.resume = False
     if args.show or args.show_dir:
         trigger_visualization_hook(cfg, args)
-    if args.tta:
+    if args.tta is not None:
         apply_tta(cfg, args.config)
     if args.wider_out:
         apply_wider_out(cfg, args.wider_out)
     if args.fddb_out:
         apply_fddb_out(cfg, args.fddb_out)
-    runner = build_runner(cfg)
+    runner = build_runner(cfg, TinyFacesTestRunner)
     if args.out is not None:
         runner.test_evaluator.metrics.append(
             DumpDetResults(out_file_path=args.out))

@@ -1,13 +1,12 @@
 """tools/train.py and tools/test.py: arguments, errors, one toy run."""
 import os
-import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
+from command_line import parse
 from mmengine.config import Config
-from tiny_detector import RETINANET, save_random_model
-from tiny_fddb import random_folds, write_fddb
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / 'tools'
@@ -71,49 +70,11 @@ default_scope = 'mmengine'
 """
 
 
-@pytest.fixture(scope='module')
-def scripts():
-    """The modules ``train`` and ``test``, imported as scripts import them."""
-    sys.path.insert(0, str(TOOLS))
-    try:
-        import _runner
-        namespaces = {}
-        for name in ('train', 'test'):
-            text = (TOOLS / f'{name}.py').read_text()
-            namespaces[name] = {'__name__': f'tools_{name}'}
-            exec(compile(text, f'{name}.py', 'exec'), namespaces[name])
-        yield namespaces['train'], namespaces['test'], _runner
-    finally:
-        sys.path.remove(str(TOOLS))
-
-
-def parse(script, monkeypatch, *argv):
-    """Parse a command line of a script."""
-    monkeypatch.setattr(sys, 'argv', ['script', *map(str, argv)])
-    return script['parse_args']()
-
-
 @pytest.fixture
-def toy(tmp_path):
+def toy(tmp_path, call):
     """Folder with the toy config; returns a function that runs a command."""
     (tmp_path / 'toy_parts.py').write_text(TOY_MODULE)
     (tmp_path / 'toy.py').write_text(TOY_CONFIG)
-    environ = {**os.environ, 'OMP_NUM_THREADS': '1'}
-    environ['PYTHONPATH'] = os.pathsep.join(
-        [str(tmp_path), str(ROOT / 'projects')])
-    environ['PYTHON'] = sys.executable
-    environ.pop('TINYFACES_REGISTER', None)
-
-    def call(*command):
-        result = subprocess.run([str(x) for x in command],
-                                cwd=tmp_path,
-                                env=environ,
-                                capture_output=True,
-                                text=True,
-                                check=False)
-        assert result.returncode == 0, result.stdout + result.stderr
-        return result.stdout + result.stderr
-
     return call
 
 
@@ -198,51 +159,6 @@ def test_missing_files_and_keys_are_one_line_errors(scripts, monkeypatch,
     runner.check_file('torchvision://resnet50', 'checkpoint', '')
 
 
-def test_tta_needs_its_config(scripts):
-    apply_tta = scripts[1]['apply_tta']
-    with pytest.raises(SystemExit, match='tta_model and no tta_pipeline'):
-        apply_tta(Config(dict(model=dict(type='A'))), 'c.py')
-    cfg = Config(
-        dict(
-            model=dict(type='A'),
-            tta_model=dict(type='T', tta_cfg=dict(k=750)),
-            tta_pipeline=[dict(type='Load')],
-            tta_resolution='twice',
-            test_evaluator=dict(type='WiderFaceMetric'),
-            test_dataloader=dict(
-                dataset=dict(
-                    type='Concat',
-                    datasets=[
-                        dict(type='D', pipeline=[]),
-                        dict(
-                            type='Repeat', dataset=dict(type='E', pipeline=[]))
-                    ]))))
-    apply_tta(cfg, 'c.py')
-    assert cfg.model == dict(
-        type='T', tta_cfg=dict(k=750), module=dict(type='A'))
-    assert cfg.test_evaluator.test_resolution == 'twice'
-    first, second = cfg.test_dataloader.dataset.datasets
-    assert first.pipeline == second.dataset.pipeline == [dict(type='Load')]
-
-
-def test_tta_goes_inside_a_post_processed_detector(scripts):
-    inner, steps = dict(type='A'), dict(post_process=[dict(type='S')])
-    cfg = Config(
-        dict(
-            model=dict(
-                type='mmdet.PostProcessedDetector',
-                detector=inner,
-                test_cfg=steps),
-            tta_model=dict(type='T'),
-            tta_pipeline=[],
-            test_dataloader=dict(dataset=dict(type='D', pipeline=[]))))
-    scripts[1]['apply_tta'](cfg, 'c.py')
-    assert cfg.model == dict(
-        type='mmdet.PostProcessedDetector',
-        detector=dict(type='T', module=inner),
-        test_cfg=steps)
-
-
 def test_wider_out_is_checked_before_the_test(scripts, tmp_path):
     (tmp_path / 'notes.md').touch()
     cfg = Config(dict(test_evaluator=dict(type='mmdet.WiderFaceMetric')))
@@ -278,7 +194,7 @@ def test_dataset_replaces_the_test(scripts, monkeypatch, tmp_path):
     args = parse(test, monkeypatch, CONFIG, 'm.pth', '--dataset', 'fddb',
                  '--cfg-options', 'test_dataloader.dataset.data_root=mine/',
                  'test_evaluator.name=me')
-    cfg = runner.load_config(args, test['dataset_change'](args))
+    cfg = runner.load_config(args, partial(test['change_config'], args=args))
     fddb = Config.fromfile(ROOT / 'configs/_base_/datasets/fddb.py')
     fddb.test_dataloader.dataset.data_root = 'mine/'
     assert cfg.test_dataloader == fddb.test_dataloader
@@ -289,7 +205,7 @@ def test_dataset_replaces_the_test(scripts, monkeypatch, tmp_path):
         assert cfg[key] == plain[key]
     # Without the argument all stays as it was.
     args = parse(test, monkeypatch, CONFIG, 'm.pth')
-    cfg = runner.load_config(args, test['dataset_change'](args))
+    cfg = runner.load_config(args, partial(test['change_config'], args=args))
     assert cfg.test_dataloader == plain.test_dataloader
 
 
@@ -373,16 +289,6 @@ test_evaluator = dict(type=WiderFaceMetric)
     assert cfg.test_evaluator.test_resolution == 'twice'
 
 
-@pytest.mark.parametrize('name', ['fddb', 'wider_face', 'wider_face_vga'])
-def test_dataset_with_tta(scripts, name):
-    """The new dataset gets the pipeline, its metric the resolution."""
-    cfg = Config.fromfile(CONFIG)
-    scripts[1]['replace_test_dataset'](cfg, name)
-    scripts[1]['apply_tta'](cfg, str(CONFIG))
-    assert cfg.test_dataloader.dataset.pipeline == cfg.tta_pipeline
-    assert cfg.test_evaluator.test_resolution == cfg.tta_resolution
-
-
 def test_fddb_out_sets_the_metric(scripts):
     apply_fddb_out = scripts[1]['apply_fddb_out']
     cfg = Config(
@@ -409,30 +315,6 @@ def test_fddb_out_is_checked_before_the_test(scripts, tmp_path):
     (tmp_path / 'image_sizes.txt').touch()
     apply_fddb_out(cfg, str(tmp_path))
     assert cfg.test_evaluator.out_dir == str(tmp_path)
-
-
-@pytest.mark.slow
-def test_a_model_is_tested_on_fddb(tmp_path, toy):
-    """--dataset and --fddb-out, from start to end, with --tta."""
-    config, weights = save_random_model(RETINANET, tmp_path)
-    with open(config, 'a') as file:
-        file.write(f"""
-_base_ = ['{ROOT}/configs/_base_/default_runtime.py',
-          '{ROOT}/configs/_base_/tta/flip_multi_scale.py']
-""")
-    folds = write_fddb(tmp_path / 'data/fddb', random_folds(pictures=1))
-    printed = toy(sys.executable, TOOLS / 'test.py', config, weights,
-                  '--dataset', 'fddb', '--fddb-out', 'out/fddb', '--tta',
-                  '--cfg-options', 'test_dataloader.num_workers=0',
-                  'test_dataloader.persistent_workers=False',
-                  'model.test_cfg.nms_pre=20')
-    assert 'all 10 of 10 pictures, folds 1 2 3' in printed
-    assert 'original size times 0.5, 1 and 1.5, each also' in printed
-    assert 'fddb/disc_tpr@1000: ' in printed
-    for fold, pictures in folds.items():
-        lines = (tmp_path / f'out/fddb/fold-{fold:02d}-out.txt').read_text()
-        assert lines.split('\n')[0] in pictures
-    assert (tmp_path / 'out/fddb/roc.png').is_file()
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from mmcv.ops import nms
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmengine.config import Config, ConfigDict
-from mmengine.model import revert_sync_batchnorm
+from mmengine.model import BaseTTAModel, revert_sync_batchnorm
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 from mmengine.structures import InstanceData
@@ -57,8 +57,9 @@ class FaceDetector:
 
     Raises:
         FileNotFoundError: The config or the weights do not exist.
-        ValueError: The weights do not fit the config, or a number is out of
-            its range.
+        ValueError: The weights do not fit the config, a number is out of its
+            range, or the model is a ``DetTTAModel``, which needs views of a
+            picture from the test pipeline.
     """
 
     def __init__(self,
@@ -256,9 +257,11 @@ def default_model(
 
 
 def _final_test_cfg(model_cfg: ConfigDict) -> ConfigDict:
-    """The part of ``test_cfg`` that the boxes go through last."""
-    # What is behind a detector (PostProcessedDetector) moves no box.
-    model_cfg = model_cfg.get('detector', model_cfg)
+    """The part of a detector's ``test_cfg`` that its boxes pass last."""
+    # PostProcessedDetector and MultiScaleTestModel, in any order, have no
+    # thresholds of their own.
+    while 'module' in model_cfg or 'detector' in model_cfg:
+        model_cfg = model_cfg.get('module', model_cfg.get('detector'))
     test_cfg = model_cfg.get('test_cfg') or ConfigDict()
     return test_cfg.get('rcnn') or test_cfg
 
@@ -279,6 +282,12 @@ def _load_model(model_cfg: ConfigDict,
                 weights: str | os.PathLike) -> torch.nn.Module:
     """Build a model and fill every one of its parameters."""
     model = revert_sync_batchnorm(MODELS.build(model_cfg))
+    for part in model.modules():
+        if getattr(type(part), 'test_step', None) is BaseTTAModel.test_step:
+            raise ValueError(
+                f'{type(part).__name__} joins views that a test pipeline has '
+                'made, and none is used here; give the config of the detector '
+                'without it, or take MultiScaleTestModel, which makes its own')
     try:
         load_checkpoint(
             model, os.fspath(weights), map_location='cpu', strict=True)
