@@ -4,46 +4,10 @@
 # Training: the pipeline of wider_face.py. Test: original size; the data
 # preprocessor pads it. The metric's rules are partly inferred, and its report
 # says which. With a part of the pictures set dataset.missing='skip'.
+_base_ = '../pipelines/faces.py'
+
 dataset_type = 'MAFADataset'
 data_root = 'data/mafa/'
-backend_args = None
-img_scale = (1024, 1024)
-
-# The annotations refer to the stored pixel grid, and the sizes in the data
-# list are the headers': so no picture is turned by its EXIF orientation.
-train_pipeline = [
-    dict(
-        type='LoadImageFromFile',
-        color_type='color_ignore_orientation',
-        backend_args=backend_args),
-    dict(type='LoadAnnotations', with_bbox=True),
-    dict(type='PhotoMetricDistortion'),
-    # The paper names no probability: every picture is expanded, by a factor
-    # that starts at 1 (MMDetection's default leaves half of them alone).
-    dict(
-        type='Expand',
-        mean=[123.675, 116.28, 103.53],
-        to_rgb=True,
-        ratio_range=(1, 2),
-        prob=1.0),
-    dict(type='RandomSquareCrop', ratios=(1.0, (0.5, 1.0))),
-    dict(type='Resize', scale=img_scale, keep_ratio=False),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='PackDetInputs')
-]
-# Resize changes nothing here, but heads ask for the scale factor.
-test_pipeline = [
-    dict(
-        type='LoadImageFromFile',
-        color_type='color_ignore_orientation',
-        backend_args=backend_args),
-    dict(type='Resize', scale_factor=1.0, keep_ratio=True),
-    dict(type='LoadAnnotations', with_bbox=True),
-    dict(
-        type='PackDetInputs',
-        meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape',
-                   'scale_factor', 'flip', 'flip_direction'))
-]
 
 train_dataloader = dict(
     batch_size=4,
@@ -56,8 +20,8 @@ train_dataloader = dict(
         ann_file='MAFA-Label-Train/LabelTrainAll.mat',
         data_prefix=dict(img='train-images/images'),
         filter_cfg=dict(filter_empty_gt=True),
-        pipeline=train_pipeline,
-        backend_args=backend_args))
+        pipeline={{_base_.train_pipeline}},
+        backend_args={{_base_.backend_args}}))
 
 test_dataloader = dict(
     batch_size=1,
@@ -71,8 +35,8 @@ test_dataloader = dict(
         ann_file='MAFA-Label-Test/LabelTestAll.mat',
         data_prefix=dict(img='test-images/images'),
         test_mode=True,
-        pipeline=test_pipeline,
-        backend_args=backend_args))
+        pipeline={{_base_.test_pipeline}},
+        backend_args={{_base_.backend_args}}))
 val_dataloader = test_dataloader
 
 test_evaluator = dict(
