@@ -3,17 +3,19 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import compress
 
 import numpy as np
 
 from tinyfaces.datasets.mat_files import picture_key
 from tinyfaces.datasets.voc_face_annotations import parse_voc_face_annotations
+from .image_subset import SubsetOfImages
 
 _LIST_REMEDY = 'Give a text file with the name of one picture per line'
 
 
 @dataclass(frozen=True)
-class VOCFaceGroundTruth:
+class VOCFaceGroundTruth(SubsetOfImages):
     """Boxes of a set of images, and which of them each subset counts.
 
     Attributes:
@@ -56,18 +58,6 @@ class VOCFaceGroundTruth:
         """Image -> its place in ``keys``."""
         return {key: at for at, key in enumerate(self.keys)}
 
-    @property
-    def is_subset(self) -> bool:
-        """Whether images of the annotations are left out."""
-        return len(self.keys) < self.total_images
-
-    def describe(self) -> str:
-        """Which images are scored: must stand beside every number."""
-        if self.is_subset:
-            return (f'subset: {len(self.keys):,} of '
-                    f'{self.total_images:,} images')
-        return f'all {self.total_images:,} images'
-
     def subset(self, images: Iterable[str]) -> 'VOCFaceGroundTruth':
         """The same ground truth for some of its images only.
 
@@ -80,20 +70,11 @@ class VOCFaceGroundTruth:
         Raises:
             ValueError: An image is not in the ground truth, or none is given.
         """
-        wanted = set(images)
-        if not wanted:
-            raise ValueError('the list of images to score is empty')
-        unknown = sorted(wanted - self.index.keys())
-        if unknown:
-            raise ValueError(
-                f'{len(unknown):,} image(s) to score are not in the ground '
-                f'truth, the first is {unknown[0]!r}; keys look like '
-                f'{self.keys[0]!r}')
-        chosen = np.array([key in wanted for key in self.keys])
+        chosen = self.choose(images)
         kept = chosen[self.image]
         return replace(
             self,
-            keys=tuple(key for key in self.keys if key in wanted),
+            keys=tuple(compress(self.keys, chosen)),
             boxes=self.boxes[kept],
             image=(np.cumsum(chosen) - 1)[self.image[kept]],
             counted={

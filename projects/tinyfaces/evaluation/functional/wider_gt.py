@@ -8,16 +8,19 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
 import scipy.io
 
+from .image_subset import SubsetOfImages
+
 SETTINGS = ('easy', 'medium', 'hard', 'all')
 
 
 @dataclass(frozen=True)
-class WiderGroundTruth:
+class WiderGroundTruth(SubsetOfImages):
     """Boxes of a set of images and what each setting counts.
 
     Attributes:
@@ -44,18 +47,6 @@ class WiderGroundTruth:
         """The keys, for membership tests."""
         return frozenset(self.keys)
 
-    @property
-    def is_subset(self) -> bool:
-        """Whether images of the whole ground truth are left out."""
-        return len(self.keys) < self.total_images
-
-    def describe(self) -> str:
-        """Which images are scored: must stand beside every number."""
-        if self.is_subset:
-            return (f'subset: {len(self.keys):,} of '
-                    f'{self.total_images:,} images')
-        return f'all {self.total_images:,} images'
-
     def num_faces(self, setting: str) -> int:
         """Number of boxes that ``setting`` counts."""
         return int(self.keep[setting].sum())
@@ -72,20 +63,11 @@ class WiderGroundTruth:
         Raises:
             ValueError: An image is not in the ground truth, or none is given.
         """
-        wanted = set(images)
-        if not wanted:
-            raise ValueError('the list of images to score is empty')
-        unknown = sorted(wanted - self.key_set)
-        if unknown:
-            raise ValueError(
-                f'{len(unknown):,} image(s) to score are not in the ground '
-                f'truth, the first is {unknown[0]!r}; keys look like '
-                f'{self.keys[0]!r}')
-        chosen = np.array([key in wanted for key in self.keys])
+        chosen = self.choose(images)
         sizes = np.diff(self.offsets)
         boxes = np.repeat(chosen, sizes)
         return WiderGroundTruth(
-            keys=tuple(k for k in self.keys if k in wanted),
+            keys=tuple(compress(self.keys, chosen)),
             boxes=self.boxes[boxes],
             offsets=np.concatenate([[0], np.cumsum(sizes[chosen])]),
             keep={
