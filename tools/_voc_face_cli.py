@@ -3,6 +3,8 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from _scoring_cli import listed_only
+
 from tinyfaces.evaluation import functional
 from tinyfaces.utils.console import run_and_print
 from tinyfaces.utils.files import check_writable
@@ -76,7 +78,8 @@ def _report(args: argparse.Namespace, load: Load, evaluate: Evaluate) -> str:
     }
     if args.images:
         # After reading: only a name that no annotation has is a mistake.
-        truth = _listed(truth, args.images)
+        truth = listed_only(truth, functional.read_picture_list(args.images),
+                            args.images)
         sets = {
             name: found.restricted_to(truth.keys)
             for name, found in sets.items()
@@ -89,14 +92,3 @@ def _report(args: argparse.Namespace, load: Load, evaluate: Evaluate) -> str:
         from tinyfaces.visualization.voc_face_curve import plot_voc_face_curves
         plot_voc_face_curves(results, args.plot)
     return functional.format_voc_face_table(results)
-
-
-def _listed(truth: functional.VOCFaceGroundTruth,
-            path: str) -> functional.VOCFaceGroundTruth:
-    """The ground truth of the pictures that a file lists."""
-    listed = functional.read_picture_list(path)
-    try:
-        return truth.subset(listed)
-    except ValueError as error:
-        raise ValueError(f'{path}: {error}. Correct the list, or give the '
-                         'annotations that belong to it.') from None

@@ -11,6 +11,8 @@ from pathlib import Path
 # Only NumPy and SciPy are needed: do not load torch and MMDetection.
 os.environ['TINYFACES_REGISTER'] = '0'
 
+from _scoring_cli import listed_only
+
 from tinyfaces.evaluation import functional
 from tinyfaces.utils.console import run_and_print
 from tinyfaces.utils.files import check_writable
@@ -96,7 +98,8 @@ def run(args: argparse.Namespace) -> str:
     else:
         truth = functional.load_wider_gt(args.gt, settings)
     if args.images:
-        truth = _listed(truth, args.images)
+        truth = listed_only(truth, functional.read_image_list(args.images),
+                            args.images)
     options = dict(
         iou_thrs=args.iou_thrs,
         matlab_int32=args.matlab_int32,
@@ -138,17 +141,6 @@ def main(argv: list[str] | None = None) -> int:
     that nobody reads."""
     args = parse_args(argv)
     return run_and_print(lambda: run(args))
-
-
-def _listed(truth: functional.WiderGroundTruth,
-            path: str) -> functional.WiderGroundTruth:
-    """The ground truth of the images that a file lists."""
-    listed = functional.read_image_list(path)
-    try:
-        return truth.subset(listed)
-    except ValueError as error:
-        raise ValueError(f'{path}: {error}. Correct the list, or give the '
-                         'annotations that belong to it.') from None
 
 
 if __name__ == '__main__':
