@@ -1,9 +1,8 @@
 """What ``evaluate_voc_face.py`` and ``evaluate_mafa.py`` share."""
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 
-from _scoring_cli import listed_only
+from _scoring_cli import add_names, detector_names, listed_only
 
 from tinyfaces.evaluation import functional
 from tinyfaces.utils.console import run_and_print
@@ -33,10 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser, gt_help: str) -> None:
         help='score these pictures by themselves: a list of names; detections '
         'in others are left out')
     add('--iou-thr', type=float, default=0.5, metavar='T')
-    add('--names',
-        nargs='+',
-        metavar='NAME',
-        help='names of the detectors; default: their file names')
+    add_names(parser)
     add('--json', metavar='FILE', help='write the results')
     add('--plot', metavar='PNG', help='draw the precision-recall curves')
 
@@ -45,11 +41,8 @@ def parse_args(parser: argparse.ArgumentParser,
                argv: list[str] | None) -> argparse.Namespace:
     """Read the command line; every detector has a name of its own then."""
     args = parser.parse_args(argv)
-    args.names = args.names or [Path(p).stem for p in args.detections]
-    if len(args.names) != len(args.detections):
-        parser.error('--names must have one name per DETECTIONS')
-    if len(set(args.names)) < len(args.names):
-        parser.error('two DETECTIONS have the same name; give --names')
+    args.names = detector_names(parser, args.names, args.detections,
+                                'DETECTIONS')
     return args
 
 

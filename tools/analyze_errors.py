@@ -17,6 +17,8 @@ from pathlib import Path
 # MMDetection.
 os.environ['TINYFACES_REGISTER'] = '0'
 
+from _scoring_cli import add_names, detector_names
+
 from tinyfaces.datasets import wider_annotations
 from tinyfaces.evaluation import analysis, functional
 from tinyfaces.utils.console import run_and_print
@@ -54,10 +56,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         choices=functional.SETTINGS,
         default=['hard'],
         help='which faces count; default: hard, as in the papers')
-    add('--names',
-        nargs='+',
-        metavar='NAME',
-        help='names of the detectors; default: their file names')
+    add_names(parser)
     add('--logits',
         nargs='*',
         metavar='NAME',
@@ -81,11 +80,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'for logits')
     add('--out', required=True, metavar='DIR', help='folder to write to')
     args = parser.parse_args(argv)
-    args.names = args.names or [Path(p).stem for p in args.predictions]
-    if len(args.names) != len(args.predictions):
-        parser.error('--names must have one name per PRED')
-    if len(set(args.names)) < len(args.names):
-        parser.error('two PRED have the same name; give --names')
+    args.names = detector_names(parser, args.names, args.predictions, 'PRED')
     if args.logits is not None:
         args.logits = args.logits or args.names
         for name in set(args.logits) - set(args.names):

@@ -14,6 +14,7 @@ from pathlib import Path
 os.environ['TINYFACES_REGISTER'] = '0'
 
 from _fddb_sizes import read_sizes
+from _scoring_cli import add_names, detector_names
 
 from tinyfaces.datasets.fddb_annotations import load_fddb, load_fold_lists
 from tinyfaces.evaluation import functional
@@ -59,10 +60,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--any-order',
         action='store_true',
         help='accept pictures in another order than in the fold lists')
-    add('--names',
-        nargs='+',
-        metavar='NAME',
-        help='names of the detectors; default: their file names')
+    add_names(parser)
     add('--fp',
         nargs='+',
         type=int,
@@ -87,11 +85,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
             expanded) == len(args.detections):
         parser.error('each DETECTIONS is a whole set, not one fold: give the '
                      'folder, or put quotes around the pattern')
-    args.names = args.names or [_name(path) for path in args.detections]
-    if len(args.names) != len(args.detections):
-        parser.error('--names must have one name per DETECTIONS')
-    if len(set(args.names)) < len(args.names):
-        parser.error('two DETECTIONS have the same name; give --names')
+    args.names = detector_names(parser, args.names, args.detections,
+                                'DETECTIONS', _name)
     if min(args.fp) < 0:
         parser.error('--fp must not be negative')
     args.fp = list(dict.fromkeys(args.fp))

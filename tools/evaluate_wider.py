@@ -6,12 +6,11 @@ Example:
 import argparse
 import os
 import sys
-from pathlib import Path
 
 # Only NumPy and SciPy are needed: do not load torch and MMDetection.
 os.environ['TINYFACES_REGISTER'] = '0'
 
-from _scoring_cli import listed_only
+from _scoring_cli import add_names, detector_names, listed_only
 
 from tinyfaces.evaluation import functional
 from tinyfaces.utils.console import run_and_print
@@ -61,22 +60,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='NAME=PRED',
         help='detections of one anchor-scale group '
         'only, scored on all faces: AP @NAME')
-    add('--names',
-        nargs='+',
-        metavar='NAME',
-        help='names of the detectors; default: their file names')
+    add_names(parser)
     add('--json', metavar='FILE', help='write the results')
     add('--plot', metavar='PNG', help='draw the precision-recall curves')
     add('--mat', metavar='DIR', help='write the curves in official form')
     args = parser.parse_args(argv)
     if not args.predictions and not args.group:
         parser.error('give a PRED or a --group')
-    if args.predictions or args.names:
-        args.names = args.names or [Path(p).stem for p in args.predictions]
-        if len(args.names) != len(args.predictions):
-            parser.error('--names must have one name per PRED')
-        if len(set(args.names)) < len(args.names):
-            parser.error('two PRED have the same name; give --names')
+    args.names = detector_names(parser, args.names, args.predictions, 'PRED')
     if not args.predictions and (args.plot or args.mat):
         parser.error('--plot and --mat draw a PRED; there is none')
     if not all('=' in group for group in args.group):
@@ -109,7 +100,7 @@ def run(args: argparse.Namespace) -> str:
         functional.evaluate_wider(
             functional.read_wider_predictions(path), truth, args.settings,
             **options)
-        for name, path in zip(args.names or [], args.predictions)
+        for name, path in zip(args.names, args.predictions)
     }
     groups = {}
     for group in args.group:

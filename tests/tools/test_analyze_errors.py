@@ -51,6 +51,7 @@ def folder(tmp_path):
 def main(monkeypatch):
     """The tool's entry; what it does to the environment is undone."""
     monkeypatch.setenv('TINYFACES_REGISTER', '0')
+    monkeypatch.syspath_prepend(str(TOOL.parent))
     spec = importlib.util.spec_from_file_location('analyze_errors', TOOL)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -103,6 +104,7 @@ def test_everything_at_once(folder, main, capsys):
 
 def test_default_output_and_a_start_without_torch(folder):
     script = ('import runpy, sys\n'
+              f'sys.path.insert(0, {str(TOOL.parent)!r})\n'
               'sys.argv = ["x", "pred.zip", "--gt", ".", "--out", "out"]\n'
               'try:\n'
               f'    runpy.run_path({str(TOOL)!r}, run_name="__main__")\n'
