@@ -14,6 +14,7 @@ from tinyfaces.apis.detection_features import detect_with_features
 from tinyfaces.datasets.fddb_annotations import load_fold_lists
 from tinyfaces.datasets.image_files import missing_images, require_images
 from tinyfaces.ellipses import save_detection_features
+from tinyfaces.utils.console import run_and_print
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -44,8 +45,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def run(args: argparse.Namespace) -> None:
-    """Look at the pictures of all folds and write what was found."""
+def run(args: argparse.Namespace) -> str:
+    """Look at the pictures of all folds and write what was found; gives the
+    report."""
     names = [
         name for part in load_fold_lists(args.gt).values() for name in part
     ]
@@ -72,19 +74,15 @@ def run(args: argparse.Namespace) -> None:
                                  args.source, args.device)
     save_detection_features(*found, args.out)
     detections = sum(map(len, found[0].values()))
-    print(f'{detections:,} detections in {len(pictures):,} of {len(names):,} '
-          f'pictures written to {args.out}')
+    return (f'{detections:,} detections in {len(pictures):,} of '
+            f'{len(names):,} pictures written to {args.out}')
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code: 0, or 1 after one line that says what is wrong."""
+    """Exit code: 0; 1 after one line that says what is wrong; 141 for a pipe
+    that nobody reads."""
     args = parse_args(argv)
-    try:
-        run(args)
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    return 0
+    return run_and_print(lambda: run(args))
 
 
 if __name__ == '__main__':
