@@ -17,6 +17,7 @@ from ..functional.fddb_output import (SIZES_FILE, check_fddb_output,
 from ..functional.fddb_report import (FALSE_POSITIVES, format_fddb_table,
                                       write_fddb_json)
 from ..functional.fddb_result import FDDBResult
+from .instance_rows import to_rows, xywh_rows
 from .resolution import stated_resolution
 
 _SHAPES = ('auto', 'rectangle', 'ellipse')
@@ -138,7 +139,7 @@ class FDDBMetric(BaseMetric):
             self.results.append(
                 dict(
                     key=sample['img_id'],
-                    boxes=_box_rows(found),
+                    boxes=xywh_rows(found),
                     ellipses=ellipses,
                     size=tuple(sample['ori_shape'][1::-1]),
                     scale=sample.get('scale_factor'),
@@ -267,22 +268,10 @@ class FDDBMetric(BaseMetric):
             plot_roc_curves(results, path, published=self._published)
 
 
-def _box_rows(instances: dict) -> np.ndarray:
-    """(n, 5) float64 x y w h score of instances (n boxes xyxy)."""
-    boxes = _array(instances['bboxes'], 4)
-    boxes[:, 2:] -= boxes[:, :2]
-    return np.hstack([boxes.round(3), _array(instances['scores'], 1)])
-
-
 def _ellipse_rows(instances: dict) -> np.ndarray:
     """(n, 6) float64 ra rb theta cx cy score of instances."""
-    ellipses = _array(instances['ellipses'], 5)
+    ellipses = to_rows(instances['ellipses'], 5)
     angles = ellipses[:, 2].round(6)
     ellipses = ellipses.round(3)
     ellipses[:, 2] = angles
-    return np.hstack([ellipses, _array(instances['scores'], 1)])
-
-
-def _array(tensor, columns: int) -> np.ndarray:
-    """A tensor as float64 (n, columns), a copy."""
-    return np.array(tensor.double().cpu().numpy().reshape(-1, columns))
+    return np.hstack([ellipses, to_rows(instances['scores'], 1)])

@@ -14,6 +14,7 @@ from ..functional import (VOCFaceDetections, VOCFaceGroundTruth, VOCFaceResult,
                           evaluate_voc_face, format_voc_face_table,
                           load_voc_face_gt, write_voc_face_detections,
                           write_voc_face_json)
+from .instance_rows import to_rows
 from .resolution import stated_resolution
 
 
@@ -158,10 +159,9 @@ class VOCStyleFaceMetric(BaseMetric):
 
     def _to_array(self, instances: dict) -> np.ndarray:
         """(n, 5) float64 x1 y1 x2 y2 score of instances (n boxes xyxy)."""
-        boxes = instances['bboxes'].double().cpu().numpy().reshape(-1, 4)
-        scores = instances['scores'].double().cpu().numpy().reshape(-1, 1)
+        boxes = to_rows(instances['bboxes'], 4)
+        scores = to_rows(instances['scores'], 1)
         if self.shift_top:
-            boxes = boxes.copy()
             boxes[:, 1] += self.shift_top * (boxes[:, 3] - boxes[:, 1] + 1)
             # The added pixel must not turn a flat box upside down.
             boxes[:, 1] = np.minimum(boxes[:, 1], boxes[:, 3])

@@ -11,6 +11,7 @@ from ..functional import (COCO_IOU_THRS, WiderGroundTruth, WiderResult,
                           evaluate_wider, evaluate_wider_groups, format_table,
                           load_wider_annotations, load_wider_gt, write_json,
                           write_wider_predictions)
+from .instance_rows import xywh_rows
 from .resolution import stated_resolution
 
 
@@ -119,9 +120,9 @@ class WiderFaceMetric(BaseMetric):
             self.results.append(
                 dict(
                     key=sample['img_id'],
-                    found=_to_array(sample['pred_instances']),
+                    found=xywh_rows(sample['pred_instances']),
                     groups={
-                        str(name): _to_array(instances)
+                        str(name): xywh_rows(instances)
                         for name, instances in groups.items()
                     },
                     scale=sample.get('scale_factor'),
@@ -203,15 +204,6 @@ class WiderFaceMetric(BaseMetric):
             for thr in scored.iou_thrs:
                 metrics[f'all_ap{_tag(thr)}@{name}'] = scored.ap('all', thr)
         return metrics
-
-
-def _to_array(instances: dict) -> np.ndarray:
-    """(n, 5) float64 x y w h score of instances (n boxes xyxy)."""
-    boxes = instances['bboxes'].double().cpu().numpy().reshape(-1, 4)
-    scores = instances['scores'].double().cpu().numpy().reshape(-1, 1)
-    boxes = np.round(
-        np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1), 3)
-    return np.concatenate([boxes, scores], 1)
 
 
 def _tag(iou_thr: float) -> str:
