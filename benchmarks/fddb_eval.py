@@ -33,14 +33,10 @@ def measure(detections, folds_dir, sizes_file):
     # OpenCV would start threads of its own.
     import cv2
 
-    from tinyfaces.datasets.fddb_annotations import load_fddb
+    from tinyfaces.datasets.fddb_annotations import ellipses_by_name, load_fddb
     from tinyfaces.evaluation import functional
     cv2.setNumThreads(1)
-    truth = {
-        entry.name: entry.ellipses
-        for entries in load_fddb(folds_dir).values()
-        for entry in entries
-    }
+    truth = ellipses_by_name(load_fddb(folds_dir))
     result = functional.evaluate_fddb(
         functional.read_fddb_detections(detections), truth,
         functional.read_image_sizes_file(sizes_file))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
-from tinyfaces.datasets.fddb_annotations import load_fddb
+from tinyfaces.datasets.fddb_annotations import ellipses_by_name, load_fddb
 from tinyfaces.evaluation.functional import (evaluate_fddb,
                                              read_fddb_detections,
                                              read_image_sizes_file,
@@ -265,8 +265,7 @@ def pool(folds: Sequence[Fold], metric: ConfigDict, folder: Path) -> str:
         detections.update(read_fddb_detections(fold.detections))
         sizes.update(read_image_sizes_file(fold.image_sizes))
     ann_file = metric.get('ann_file')
-    listed = load_fddb(metric.folds_dir, ann_file=ann_file)
-    truth = {e.name: e.ellipses for part in listed.values() for e in part}
+    truth = ellipses_by_name(load_fddb(metric.folds_dir, ann_file=ann_file))
     results = {
         metric.get('name', 'detector'):
         evaluate_fddb(detections, truth, sizes, only_given=True)

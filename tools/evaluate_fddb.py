@@ -16,7 +16,8 @@ os.environ['TINYFACES_REGISTER'] = '0'
 from _fddb_sizes import read_sizes
 from _scoring_cli import add_names, detector_names
 
-from tinyfaces.datasets.fddb_annotations import load_fddb, load_fold_lists
+from tinyfaces.datasets.fddb_annotations import (ellipses_by_name, load_fddb,
+                                                 load_fold_lists)
 from tinyfaces.evaluation import functional
 from tinyfaces.evaluation.functional.fddb_detections import fold_number
 from tinyfaces.evaluation.functional.fddb_report import FALSE_POSITIVES
@@ -112,11 +113,7 @@ def run(args: argparse.Namespace) -> str:
     for path in filter(None, outputs):
         check_writable(path)
     folds = load_fddb(args.gt, args.folds, args.ann_file)
-    truth = {
-        entry.name: entry.ellipses
-        for entries in folds.values()
-        for entry in entries
-    }
+    truth = ellipses_by_name(folds)
     lists = load_fold_lists(args.gt)
     published = functional.read_published_rocs(args.published)
     sets = {

@@ -27,7 +27,8 @@ import numpy as np
 from _ellipse_report import draw_fit, fit_facts, format_facts, write_json
 from _fddb_sizes import read_sizes
 
-from tinyfaces.datasets.fddb_annotations import FDDBEntry, load_fddb
+from tinyfaces.datasets.fddb_annotations import (FDDBEntry, ellipses_by_name,
+                                                 load_fddb)
 from tinyfaces.ellipses import (S3FD_MAP, cross_validate_ellipses,
                                 load_detection_features, read_fit_mat,
                                 save_ellipse_regressor)
@@ -123,11 +124,7 @@ def run(args: argparse.Namespace) -> None:
     folds = load_fddb(args.gt, ann_file=args.ann_file)
     detections, features, sampling = _load_detections(args, folds)
     folds = _given(folds, detections, args.only_given)
-    truth = {
-        entry.name: entry.ellipses
-        for entries in folds.values()
-        for entry in entries
-    }
+    truth = ellipses_by_name(folds)
     detections = {
         name: rows
         for name, rows in detections.items() if name in truth

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinyfaces.datasets import (ellipses_to_boxes, load_fddb,
+from tinyfaces.datasets import (ellipses_by_name, ellipses_to_boxes, load_fddb,
                                 parse_fddb_annotations)
 from tinyfaces.datasets.fddb_annotations import load_fold_lists
 
@@ -108,6 +108,12 @@ def test_annotations_of_all_folds_in_one_file(folder, tmp_path_factory):
             match='new.txt: 1 of the 2 pictures of fold 1 are missing, the '
             'first is 2002/a/img_2'):
         load_fddb(folder, [1], path)
+
+
+def test_ellipses_by_name_go_fold_after_fold(folder):
+    found = ellipses_by_name(load_fddb(folder, [2, 1]))
+    assert list(found) == [*NAMES[2], *NAMES[1]]
+    assert found['2003/b/img_3'][:, 3].tolist() == [269.6934]
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,14 @@ registered, where MMDetection is installed (see the package itself).
 import os
 from importlib.util import find_spec
 
-from .fddb_annotations import (FDDBEntry, ellipses_to_boxes, load_fddb,
-                               parse_fddb_annotations)
+from .fddb_annotations import (FDDBEntry, ellipses_by_name, ellipses_to_boxes,
+                               load_fddb, parse_fddb_annotations)
 from .mafa_annotations import MAFAEntry, parse_mafa_annotations
 from .voc_face_annotations import VOCFaceEntry, parse_voc_face_annotations
 from .wider_annotations import WiderEntry, parse_wider_annotations
 
 __all__ = [
-    'FDDBEntry', 'MAFAEntry', 'VOCFaceEntry', 'WiderEntry',
+    'FDDBEntry', 'MAFAEntry', 'VOCFaceEntry', 'WiderEntry', 'ellipses_by_name',
     'ellipses_to_boxes', 'load_fddb', 'parse_fddb_annotations',
     'parse_wider_annotations', 'parse_mafa_annotations',
     'parse_voc_face_annotations'

@@ -5,7 +5,7 @@ and Learned-Miller, UM-CS-2010-009) and the files of its download: ten lists
 ``FDDB-fold-XX.txt`` of names and ten files ``FDDB-fold-XX-ellipseList.txt``.
 """
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -175,6 +175,23 @@ def check_folds(folds: Sequence[int] | None) -> tuple[int, ...]:
         raise ValueError(f'folds must be different numbers from 1 to '
                          f'{NUM_FOLDS}, got {list(folds)}')
     return folds
+
+
+def ellipses_by_name(
+        folds: Mapping[int, Sequence[FDDBEntry]]) -> dict[str, np.ndarray]:
+    """The annotations of all folds, as the evaluation takes them.
+
+    Args:
+        folds: From :func:`load_fddb`.
+
+    Returns:
+        dict[str, np.ndarray]: Picture -> ellipses, fold after fold.
+    """
+    return {
+        entry.name: entry.ellipses
+        for entries in folds.values()
+        for entry in entries
+    }
 
 
 def ellipses_to_boxes(ellipses: np.ndarray) -> np.ndarray:

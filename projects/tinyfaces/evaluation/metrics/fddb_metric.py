@@ -7,7 +7,7 @@ from mmdet.registry import METRICS
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
-from tinyfaces.datasets.fddb_annotations import load_fddb
+from tinyfaces.datasets.fddb_annotations import ellipses_by_name, load_fddb
 from tinyfaces.visualization.roc_curve import plot_roc_curves
 from ..functional import evaluate_fddb, write_fddb_folds, write_roc
 from ..functional.fddb_detections import check_fddb_detections
@@ -171,12 +171,11 @@ class FDDBMetric(BaseMetric):
         sizes = {name: unique[name]['size'] for name in names}
         check_fddb_detections(detections)
         if not self.format_only:
-            truth = {
-                entry.name: entry.ellipses
-                for entries in self._folds.values()
-                for entry in entries
-            }
-            result = evaluate_fddb(detections, truth, sizes, only_given=True)
+            result = evaluate_fddb(
+                detections,
+                ellipses_by_name(self._folds),
+                sizes,
+                only_given=True)
             options = dict(
                 fps=self.false_positives,
                 annotations=self._conditions(results, folds, shape),
