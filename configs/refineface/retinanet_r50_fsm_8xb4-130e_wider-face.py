@@ -11,7 +11,4 @@ _base_ = [
 ]
 
 model = dict(
-    feature_supervision=dict(
-        type='FeatureSupervisionHead',
-        anchor_generator={{_base_.model.bbox_head.anchor_generator}},
-        in_channels=256))
+    feature_supervision=dict(type='FeatureSupervisionHead', in_channels=256))

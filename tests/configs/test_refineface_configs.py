@@ -6,39 +6,15 @@ import numpy as np
 import pytest
 import torch
 from mmdet.registry import MODELS, TASK_UTILS
-from mmdet.structures import DetDataSample
-from mmengine.structures import InstanceData
 from refineface_rows import FOLDER, config
+from refineface_steps import FACES, build, samples, shallow, steps
+
+from tinyfaces.models.dense_heads import two_step_loss
 
 CONFIGS = sorted(p.stem for p in FOLDER.glob('*.py'))
 BASELINES = [
     stem for stem in CONFIGS if re.match(r'retinanet_(r\d+|mbv2)_\d', stem)
 ]
-FACES = [[10, 10, 40, 47], [3, 50, 11, 60]]
-
-
-def build(cfg):
-    cfg.model.backbone.init_cfg = None
-    model = MODELS.build(cfg.model)
-    model.init_weights()
-    return model
-
-
-def samples(size, boxes, ignored=()):
-    sample = DetDataSample(
-        metainfo=dict(
-            img_shape=(size, size),
-            ori_shape=(size, size),
-            pad_shape=(size, size),
-            batch_input_shape=(size, size),
-            scale_factor=(1., 1.)))
-    sample.gt_instances = InstanceData(
-        bboxes=torch.tensor(boxes).float().reshape(-1, 4),
-        labels=torch.zeros(len(boxes), dtype=torch.long))
-    sample.ignored_instances = InstanceData(
-        bboxes=torch.tensor(ignored).float().reshape(-1, 4),
-        labels=torch.zeros(len(ignored), dtype=torch.long))
-    return [sample]
 
 
 def test_there_are_five_backbones_and_one_schedule_for_a_cpu():
@@ -61,83 +37,80 @@ def test_six_levels_of_two_anchors(name):
     for maps, levels in zip(first, ('stc_levels', 'str_levels')):
         assert [x.shape[-1]
                 for x in maps] == [2**(5 - i) for i in head[levels]]
-
-
-def shallow(cfg):
-    """The same with ResNet-18 in place of any ResNet."""
-    if cfg.model.backbone.type == 'ResNet':
-        cfg.model.backbone.depth = 18
-        cfg.model.neck.in_channels = [64, 128, 256, 512]
-    cfg.model.backbone.init_cfg = None
-    return cfg
+    # Columns that are compared with RetinaNet are normalised as it is.
+    if head.type == 'SelectiveRefineHead':
+        alone = name.startswith('retinanet_')
+        assert model.bbox_head.sync_avg_factor is not alone
 
 
 @pytest.fixture(scope='module')
 def outcome():
-    """What the step of a config gave; equal models share it."""
+    """What the steps of a config gave; equal models share it."""
     known = {}
 
     def find(name):
         cfg = shallow(config(name))
         key = json.dumps(cfg.model.to_dict(), sort_keys=True)
         if key not in known:
-            known[key] = step(cfg)
+            known[key] = steps(cfg)
         return known[key]
 
     return find
 
 
-def step(cfg):
-    """Losses and lacking gradients, with and without faces; detections."""
-    torch.manual_seed(0)
-    model = build(cfg)
-    # At the prior of .01 STC and the score threshold leave next to nothing.
-    torch.nn.init.zeros_(model.bbox_head.retina_cls.bias)
-    images, found = torch.rand(1, 3, 64, 64), {}
-    for kind, faces in dict(faces=FACES, empty=[]).items():
-        model.train().zero_grad(set_to_none=True)
-        losses = model.loss(images, samples(64, faces))
-        total, logged = model.parse_losses(losses)
-        total.backward()
-        bad = {
-            name
-            for name, p in model.named_parameters() if p.requires_grad and (
-                p.grad is None or not p.grad.isfinite().all())
-        }
-        found[kind] = {k: v.item() for k, v in logged.items()}, bad
-    with torch.no_grad():
-        result, = model.eval().predict(images, samples(64, []))
-    return found, result.pred_instances
-
-
 @pytest.mark.parametrize('name', CONFIGS)
-def test_training_step_and_prediction(outcome, name):
+def test_training_steps_and_prediction(outcome, name):
     found, result = outcome(name)
     cfg = config(name)
-    for kind, (losses, bad) in found.items():
+    head = cfg.model.bbox_head
+    stc, str_ = (head.get(k, ()) for k in ('stc_levels', 'str_levels'))
+    for kind, step in found.items():
+        losses, with_faces = step.losses, kind != 'empty'
         assert all(np.isfinite(list(losses.values()))), losses
         assert losses['loss_cls'] > 0
-        boxes = [v for k, v in losses.items() if k.startswith('loss_bbox')]
-        assert (losses['loss_bbox'] > 0) == (kind == 'faces')
-        assert any(boxes) == (kind == 'faces')
         # MobileNetV2's last convolution, which the config announces
-        if cfg.get('find_unused_parameters', False):
-            assert bad and all(x.startswith('backbone.conv2') for x in bad)
-        else:
-            assert not bad
-        head = cfg.model.bbox_head
-        assert ('loss_cls_first' in losses) == bool(head.get('stc_levels'))
-        assert ('loss_bbox_first' in losses) == bool(head.get('str_levels'))
+        unused = {n for n in step.bad if n.startswith('backbone.conv2')}
+        assert step.bad == unused
+        assert bool(unused) == cfg.get('find_unused_parameters', False)
+        assert ('loss_cls_first' in losses) == bool(stc)
+        assert ('loss_bbox_first' in losses) == bool(str_)
         supervised = cfg.model.get('feature_supervision') is not None
         assert ('loss_fsm' in losses) == supervised
+        assert (losses['loss_bbox'] > 0) == with_faces
+        if str_:
+            assert (losses['loss_bbox_first'] > 0) == with_faces
+            # First-step maps come first.
+            assert step.reached['loss_bbox_first'] == set(
+                str_ if with_faces else ())
+        if stc:
+            assert losses['loss_cls_first'] > 0
+    last = found['faces'].reached['loss_bbox']
+    count = 12 if stc or str_ else 6
+    assert last == set(range(count - 6, count))
+    assert not found['faces'].dead
     assert 0 < len(result) <= 750
     assert (result.scores.diff() <= 0).all() and result.scores.min() > 0
     assert 0 <= result.bboxes.min() and result.bboxes.max() <= 64
     assert (result.bboxes[:, 2:] > result.bboxes[:, :2]).all()
 
 
-def test_one_module_is_added_to_the_very_baseline():
-    """Same parameters, loss and boxes, with the margin of SML set to 0."""
+@pytest.mark.parametrize(
+    'name', [n for n in CONFIGS if re.match('refineface|srn|.*_stc', n)])
+def test_stc_drops_anchors_when_training_starts(outcome, name):
+    """At the prior of .01, its threshold, a part of them; at .5 none."""
+    found, _ = outcome(name)
+    start, later = found['start'].losses, found['faces'].losses
+    # P5 to P7 have few anchors in this picture, P6 and P7 two.
+    if min(config(name).model.bbox_head.stc_levels) < 3:
+        assert 0 < start['stc_dropped_neg'] < start['stc_neg']
+    assert 0 <= start['stc_dropped_pos'] <= start['stc_pos']
+    assert later['stc_dropped_neg'] == later['stc_dropped_pos'] == 0
+    assert later['stc_pos'] >= len(FACES)
+
+
+def test_one_module_is_added_to_the_very_baseline(monkeypatch):
+    """Same parameters, loss and boxes, with the margin of SML set to 0; and
+    whatever the number of positives on other ranks."""
     plain = shallow(config('retinanet_r50_sml_8xb4-130e_wider-face'))
     plain.model.bbox_head.loss_cls.margin_scale = 0
     plain = build(plain)
@@ -145,6 +118,7 @@ def test_one_module_is_added_to_the_very_baseline():
     torch.nn.init.zeros_(baseline.bbox_head.retina_cls.bias)
     plain.load_state_dict(baseline.state_dict())
     images = torch.rand(1, 3, 128, 128)
+    monkeypatch.setattr(two_step_loss, 'reduce_mean', lambda count: 2 * count)
     one, two = (
         m.train().loss(images, samples(128, FACES)) for m in (baseline, plain))
     for name in ('loss_cls', 'loss_bbox'):
@@ -166,7 +140,10 @@ def test_one_module_is_added_to_the_very_baseline():
 ])
 def test_feature_supervision_of_tables_7_and_8(settings, bins, parameters):
     cfg = config(f'retinanet_r50_{settings}_8xb4-130e_wider-face')
-    module = MODELS.build(cfg.model.feature_supervision)
+    module = MODELS.build(
+        cfg.model.feature_supervision,
+        default_args=dict(
+            anchor_generator=cfg.model.bbox_head.anchor_generator))
     assert sum(p.numel() for p in module.parameters()) == parameters
     for layer in module.roi_extractor.roi_layers:
         assert tuple(layer.output_size) == (bins, bins)

@@ -107,7 +107,7 @@ def values(maps, picture, place, count):
 
 def losses(scores, deltas, first_scores, first_deltas, stc_levels, str_levels,
            strides, pictures):
-    """The four losses and what STC drops.
+    """The four losses, and what STC sees and drops per picture.
 
     Args:
         scores, deltas: Second-step maps of all levels, a list.
@@ -169,8 +169,11 @@ def losses(scores, deltas, first_scores, first_deltas, stc_levels, str_levels,
     if not stc_levels:
         del result['loss_cls_first']
     else:
-        result['stc_dropped_pos'] = dropped[0] / max(seen[0], 1)
-        result['stc_dropped_neg'] = dropped[1] / max(seen[1], 1)
+        for index, kind in enumerate(('pos', 'neg')):
+            result[f'stc_{kind}'] = seen[index] / len(pictures)
+            result[f'stc_dropped_{kind}'] = dropped[index] / len(pictures)
+            result[f'stc_share_{kind}'] = (
+                dropped[index] / seen[index] if seen[index] else 0.)
     if not str_levels:
         del result['loss_bbox_first']
     return result

@@ -11,6 +11,8 @@ from mmengine.structures import InstanceData
 BASE = Path(__file__).parents[2] / 'configs' / '_base_' / 'models'
 STRIDES = (4, 8, 16)
 WITHOUT_STEPS = dict(stc_levels=(), str_levels=(), rfe=False)
+# The last one fits an anchor of P5, where STR is.
+FACES = [[5, 6, 14, 16], [10, 80, 50, 120], [50, 45, 110, 115]]
 
 
 def sample(faces=(), ignored=(), size=64, pad_shape=None):
@@ -78,6 +80,17 @@ def noisy_maps(pictures=2, size=64):
             for s in STRIDES] * 2
 
 
+def loss_of(head, maps, samples):
+    """The losses of maps of all levels, in the order of ``forward``."""
+    scores, deltas, first_scores, first_deltas = maps
+    return head.loss_by_feat(scores, deltas,
+                             [first_scores[i] for i in head.stc_levels],
+                             [first_deltas[i] for i in head.str_levels],
+                             [s.gt_instances
+                              for s in samples], [s.metainfo for s in samples],
+                             [s.ignored_instances for s in samples])
+
+
 def model_config(name='refineface', **head):
     """The config of a detector with a ResNet-18 and a head of 8 channels."""
     model = copy.deepcopy(Config.fromfile(BASE / f'{name}.py').model)
@@ -114,3 +127,31 @@ def without_gradient(model):
         name for name, parameter in model.named_parameters()
         if parameter.requires_grad and parameter.grad is None
     ]
+
+
+def images(count=1):
+    """Pictures of 128 x 128, for :func:`model_config`."""
+    return torch.rand(
+        count, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+
+
+def lively(config):
+    """A detector with scores over 0 to 1."""
+    model = build(config)
+    torch.nn.init.normal_(model.bbox_head.retina_cls.weight, std=5.)
+    return model
+
+
+def predict(model, pictures, samples):
+    """What a detector finds in each picture."""
+    with torch.no_grad():
+        results = model.eval().predict(pictures, copy.deepcopy(samples))
+    return [result.pred_instances for result in results]
+
+
+def assert_same(results, others):
+    """Detections are equal, and there are some."""
+    assert len(results) == len(others)
+    for one, two in zip(results, others):
+        assert len(one) > 0
+        assert all(torch.equal(one[key], two[key]) for key in one.keys())

@@ -268,17 +268,6 @@ def test_refuses_resized_pictures_and_ready_made_views():
         model.test_step(data)
 
 
-@pytest.mark.parametrize('tta_cfg', [
-    dict(max_per_img=5),
-    dict(voting=dict()),
-    dict(voting=dict(), nms=dict(), max_per_img=5),
-    dict(voting=dict(), max_per_img=0),
-])
-def test_one_way_to_join(tta_cfg):
-    with pytest.raises(ValueError, match='_delete_=True'):
-        MultiScaleTestModel(Seen([]), tta_cfg)
-
-
 def test_tells_once_of_what_it_cannot_join(monkeypatch):
     told = []
     monkeypatch.setattr(

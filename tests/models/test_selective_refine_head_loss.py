@@ -6,8 +6,8 @@ import pytest
 import torch
 from mmdet.models.losses import FocalLoss
 from refine_head_transcription import losses as transcribed
-from refine_models import STRIDES, sample, small_head, total, without_gradient
-from torch.utils._python_dispatch import TorchDispatchMode
+from refine_models import (STRIDES, loss_of, sample, small_head, total,
+                           without_gradient)
 
 from tinyfaces.models.dense_heads import two_step_loss
 
@@ -27,16 +27,6 @@ def random_maps(size=64, pictures=2, seed=0):
     deltas, first_deltas = ([make(pictures, 8, n, n) * .3 for n in cells]
                             for _ in range(2))
     return scores, deltas, first_scores, first_deltas
-
-
-def loss_of(head, maps, samples):
-    scores, deltas, first_scores, first_deltas = maps
-    return head.loss_by_feat(scores, deltas,
-                             [first_scores[i] for i in head.stc_levels],
-                             [first_deltas[i] for i in head.str_levels],
-                             [s.gt_instances
-                              for s in samples], [s.metainfo for s in samples],
-                             [s.ignored_instances for s in samples])
 
 
 @pytest.mark.parametrize('stc_levels, str_levels', SETS)
@@ -92,9 +82,11 @@ def test_one_positive_by_hand():
     for name in ('loss_bbox', 'loss_bbox_first'):
         assert losses[name].item() == pytest.approx(
             .5 * .05**2 * 9, rel=1e-4), name
-    assert losses['stc_dropped_pos'] == 0
-    # All anchors of level 0 are background but this one; none else passes.
-    assert losses['stc_dropped_neg'] > .7
+    assert losses['stc_pos'] == 1 and losses['stc_dropped_pos'] == 0
+    # All anchors of level 0 are background but this one and a few that are
+    # neither; none else passes.
+    assert 500 < losses['stc_dropped_neg'] < 512
+    assert losses['stc_neg'] == losses['stc_dropped_neg'] + 2 * (64 + 16)
 
 
 @pytest.mark.parametrize('first_logit, dropped', [(-4.61, True),
@@ -152,8 +144,9 @@ def test_all_dropped(faces):
     losses = head.loss(x, [sample(faces)])
     assert all(value.isfinite() for value in losses.values())
     assert losses['loss_cls'] == losses['loss_bbox'] == 0
-    assert losses['stc_dropped_pos'] == bool(faces)
-    assert losses['stc_dropped_neg'] == 1
+    assert (losses['stc_pos'] > 0) == bool(faces)
+    for kind in ('pos', 'neg'):
+        assert losses[f'stc_dropped_{kind}'] == losses[f'stc_{kind}']
     assert (losses['loss_bbox_first'] > 0) == bool(faces)
     total(losses).backward()
     assert not without_gradient(head)
@@ -166,8 +159,23 @@ def test_prior_sits_at_the_threshold():
     head = small_head(stc_levels=(0, 1, 2), str_levels=())
     x = [torch.randn(4, 8, 64 // s, 64 // s) for s in STRIDES] * 2
     losses = head.loss(x, [sample([FACE, [20, 20, 40, 45]])] * 4)
-    assert .05 < losses['stc_dropped_neg'] < .95
-    assert .05 < losses['stc_dropped_pos'] < .95
+    for kind in ('pos', 'neg'):
+        assert .05 < losses[f'stc_share_{kind}'] < .95
+
+
+def test_dropped_anchors_are_counted_per_picture():
+    """Of another number of pictures, and without a positive: the part that
+    STC drops is the mean of one number over the mean of the other."""
+    head = small_head(stc_levels=(0, 1, 2), str_levels=())
+    maps = random_maps(pictures=1)
+    face = loss_of(head, maps, [sample([FACE])])
+    empty = loss_of(head, maps, [sample()])
+    assert empty['stc_pos'] == empty['stc_dropped_pos'] == 0
+    assert empty['stc_share_pos'] == 0
+    twice = [[level.repeat(2, 1, 1, 1) for level in kind] for kind in maps]
+    both = loss_of(head, twice, [sample([FACE]), sample()])
+    for kind in ('stc_pos', 'stc_neg', 'stc_dropped_pos', 'stc_dropped_neg'):
+        assert both[kind] == (face[kind] + empty[kind]) / 2
 
 
 def test_empty_pictures():
@@ -176,7 +184,7 @@ def test_empty_pictures():
     losses = loss_of(head, maps, [sample(), sample()])
     assert losses['loss_bbox'] == losses['loss_bbox_first'] == 0
     assert losses['loss_cls'] > 0 and losses['loss_cls_first'] > 0
-    assert losses['stc_dropped_pos'] == 0
+    assert losses['stc_pos'] == losses['stc_dropped_pos'] == 0
 
 
 def test_positives_are_averaged_over_ranks(monkeypatch):
@@ -278,46 +286,3 @@ def test_loss_on_decoded_boxes():
     for name in ('loss_bbox', 'loss_bbox_first'):
         assert losses[name].item() == pytest.approx(1 - math.exp(-.05)), name
     assert loss_of(head, maps, [sample()])['loss_bbox'] == 0
-
-
-class LargestTensor(TorchDispatchMode):
-    """Notes how many elements the largest new tensor has."""
-    elements = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        result = func(*args, **kwargs or {})
-        for tensor in result if isinstance(result, tuple) else (result, ):
-            if isinstance(tensor, torch.Tensor):
-                self.elements = max(self.elements, tensor.numel())
-        return result
-
-
-def test_memory_of_2000_faces():
-    """10,920 anchors: a matrix of overlaps would have 21,840,000 elements.
-
-    The assigner is told to hold a hundredth of it, twice for x and y.
-    """
-    assigner = dict(
-        type='StreamingMaxIoUAssigner',
-        pos_iou_thr=.5,
-        neg_iou_thr=.4,
-        max_pairs=200000)
-    strides = (4, 8, 16, 32, 64, 128)
-    head = small_head(
-        strides,
-        stc_levels=(0, 1, 2),
-        str_levels=(3, 4, 5),
-        train_cfg=dict(
-            assigner=assigner,
-            first_assigner=assigner,
-            allowed_border=-1,
-            pos_weight=-1))
-    corner = torch.rand(2000, 2) * 240
-    faces = torch.cat([corner, corner + 12], dim=1).tolist()
-    scores, deltas = ([torch.randn(1, c, 256 // s, 256 // s) for s in strides]
-                      for c in (2, 8))
-    with LargestTensor() as largest:
-        losses = loss_of(head, (scores, deltas, scores, deltas),
-                         [sample(faces, size=256)])
-    assert losses['loss_bbox'] > 0
-    assert largest.elements < 500000

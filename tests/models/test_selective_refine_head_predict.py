@@ -176,3 +176,18 @@ def test_sparse_is_the_default_on_a_cpu(monkeypatch):
             head.predict(noisy_maps(1), [sample()])
         monkeypatch.undo()
         assert bool(calls) != sparse
+
+
+@pytest.mark.parametrize('layers', [
+    dict(norm_cfg=dict(type='GN', num_groups=2)),
+    dict(conv_cfg=dict(type='Conv2d'))
+])
+def test_sparse_needs_plain_layers(layers):
+    """When the head is built, and when test_cfg is changed later."""
+    with pytest.raises(ValueError, match='sparse needs plain convolutions'):
+        small_head(test_cfg=dict(sparse=True), **layers)
+    head = small_head(**layers)
+    head.test_cfg.sparse = True
+    with pytest.raises(ValueError, match='sparse needs plain convolutions'):
+        head.predict(noisy_maps(1), [sample()])
+    assert small_head(test_cfg=dict(sparse=True)).test_cfg.sparse

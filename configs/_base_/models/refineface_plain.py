@@ -1,6 +1,7 @@
 # The RetinaNet-face baseline built from RefineFace's parts, all of them off:
-# the same network, parameters and boxes as retinanet_face.py. For the tables
-# of RefineFace (arXiv 1909.04376) that add one module to the baseline:
+# the same network, parameters, losses (also in distributed training) and
+# boxes as retinanet_face.py. For the tables of RefineFace (arXiv 1909.04376)
+# that add one module to the baseline:
 #   STR      bbox_head.str_levels, 0 is P2
 #   STC      bbox_head.stc_levels
 #   RFE      bbox_head.rfe
@@ -27,7 +28,10 @@ model = dict(
         str_levels=(),
         stc_score_thr=0.01,
         rfe=False,
-        predictor_kernel=3),
+        predictor_kernel=3,
+        # Losses over each rank's own positives, as RetinaHead has it;
+        # refineface.py has the mean over all ranks.
+        sync_avg_factor=False),
     train_cfg=dict(
         first_assigner=dict(
             type='StreamingMaxIoUAssigner',

@@ -37,13 +37,17 @@ class SelectiveRefineHead(TwoStepLossMixin, TwoStepPredictionMixin,
 
     Losses, all over anchors that are matched against the faces of the whole
     picture on all levels: ``loss_cls_first`` (``stc_levels``),
-    ``loss_bbox_first`` (``str_levels``), ``loss_cls`` and ``loss_bbox``
-    (Phi). Each is divided by its own positives, at least 1 per picture as in
-    MMDetection. ``stc_dropped_pos`` and ``stc_dropped_neg``, for the log, are
-    the parts of the second step's positives and negatives that STC drops. The
-    class prior of .01 is the very threshold of STC, so that a random part of
-    both is dropped when training begins; where all is, the second step's
-    losses are 0 and the first step still trains the towers.
+    ``loss_bbox_first`` (``str_levels``), ``loss_cls`` and ``loss_bbox`` (Phi).
+    Each is divided by its own positives, at least 1 per picture as in
+    MMDetection. For the log of each rank: ``stc_pos`` and ``stc_neg``, the
+    second step's positives and negatives per picture before STC,
+    ``stc_dropped_pos`` and ``stc_dropped_neg``, those of them that it drops,
+    and ``stc_share_pos`` and ``stc_share_neg``, the share that it drops of the
+    batch's, 0 if there are none; of many batches the share is the ratio of the
+    means of the other two. The class prior of .01 is the very threshold of
+    STC, so that a random part of both is dropped when training begins; where
+    all is, the second step's losses are 0 and the first step still trains the
+    towers.
 
     With no levels in either set, ``rfe=False`` and ``predictor_kernel=3`` it
     is :class:`mmdet.models.dense_heads.RetinaHead`, with its parameter names.
@@ -84,14 +88,16 @@ class SelectiveRefineHead(TwoStepLossMixin, TwoStepPredictionMixin,
             (:class:`ScaleAwareMarginLoss`) has its margin: ``'first'``,
             ``'second'``.
         sync_avg_factor: Whether the number of positives is the mean over all
-            ranks; otherwise each rank's own, as in RetinaHead.
+            ranks; otherwise each rank's own, as in RetinaHead. Tells only in
+            distributed training.
         stacked_convs: 3x3 convolutions of a tower; with ``rfe`` an even
             number, of which two become the block.
         init_cfg: Initialisation.
         **kwargs: Arguments of RetinaHead.
 
     Raises:
-        ValueError: An argument is out of range or ``train_cfg`` incomplete.
+        ValueError: An argument is out of range, ``train_cfg`` incomplete, or
+            ``test_cfg.sparse`` set with layers that are not plain.
     """
 
     def __init__(self,
@@ -143,6 +149,8 @@ class SelectiveRefineHead(TwoStepLossMixin, TwoStepPredictionMixin,
             raise ValueError('loss_cls must have use_sigmoid=True')
         if self.train_cfg:
             self._init_matching()
+        if self.test_cfg:
+            self._check_sparse()
 
     def _checked(self, name: str, levels: Sequence[int]) -> tuple[int, ...]:
         levels = tuple(sorted(set(levels)))

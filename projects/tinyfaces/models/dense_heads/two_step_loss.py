@@ -65,7 +65,7 @@ class TwoStepLossMixin:
         batch_img_metas: list[dict],
         batch_gt_instances_ignore: OptInstanceList = None
     ) -> dict[str, Tensor]:
-        """Losses of both steps, and the part of anchors that STC drops.
+        """Losses of both steps, and how many anchors STC drops.
 
         Args:
             cls_scores: Second-step logits of each level.
@@ -116,8 +116,10 @@ class TwoStepLossMixin:
         if self.stc_levels:
             kinds = dict(pos=matched >= 0, neg=matched == BACKGROUND)
             for name, chosen in kinds.items():
-                dropped = (chosen & ~passed).sum() / chosen.sum().clamp(min=1)
-                losses[f'stc_dropped_{name}'] = dropped
+                seen, dropped = chosen.sum(), (chosen & ~passed).sum()
+                losses[f'stc_{name}'] = seen / len(chosen)
+                losses[f'stc_dropped_{name}'] = dropped / len(chosen)
+                losses[f'stc_share_{name}'] = dropped / seen.clamp(min=1)
         return losses
 
     def _tiled_anchors(self, maps: list[Tensor],

@@ -26,6 +26,10 @@ class TwoStepPredictionMixin:
             x: As in :meth:`SelectiveRefineHead.forward`.
             batch_data_samples: Have ``img_shape`` and ``scale_factor``.
             rescale: As in :meth:`predict_by_feat`, which has the result.
+
+        Raises:
+            ValueError: ``test_cfg.sparse`` is set, and the convolutions are
+                not plain.
         """
         outputs = self._sparse_forward(x) if self._is_sparse(x) else self(x)
         return self.predict_by_feat(
@@ -34,11 +38,21 @@ class TwoStepPredictionMixin:
             rescale=rescale)
 
     def _is_sparse(self, x: Sequence[Tensor | None]) -> bool:
-        possible = self.conv_cfg is None and self.norm_cfg is None
+        self._check_sparse()
         two_steps = bool(self.stc_levels or self.str_levels)
-        sparse = self.test_cfg.get('sparse', two_steps
-                                   and x[-1].device.type == 'cpu')
-        return possible and sparse
+        return self.test_cfg.get(
+            'sparse', two_steps and self._has_plain_layers
+            and x[-1].device.type == 'cpu')
+
+    @property
+    def _has_plain_layers(self) -> bool:
+        """Whether no layer can look at a map as a whole."""
+        return self.conv_cfg is None and self.norm_cfg is None
+
+    def _check_sparse(self) -> None:
+        if self.test_cfg.get('sparse') and not self._has_plain_layers:
+            raise ValueError('test_cfg.sparse needs plain convolutions: leave '
+                             'it out, or conv_cfg and norm_cfg')
 
     def _sparse_forward(self, x: Sequence[Tensor | None]) -> tuple:
         """As ``forward``, but only what ``predict_by_feat`` looks at.
@@ -75,13 +89,14 @@ class TwoStepPredictionMixin:
 
     def _passes(self, logits: Tensor) -> Tensor:
         """Whether STC leaves anchors to the second step, (..., c) -> (...)"""
-        return logits.detach().sigmoid().amax(dim=-1) > self.stc_score_thr
+        scores = _widened(logits.detach()).sigmoid()
+        return scores.amax(dim=-1) > self.stc_score_thr
 
     def _refined(self, anchors: Tensor, deltas: Tensor) -> Tensor:
         """Boxes of the first step, (..., 4), detached and not clipped."""
         boxes = self.bbox_coder.decode(
             anchors.reshape(-1, 4),
-            deltas.detach().reshape(-1, 4))
+            _widened(deltas.detach()).reshape(-1, 4))
         return get_box_tensor(boxes).reshape(anchors.shape)
 
     def predict_by_feat(self,
@@ -112,7 +127,8 @@ class TwoStepPredictionMixin:
         Returns:
             list[InstanceData]: ``bboxes`` (n, 4), xyxy, clipped to the
             picture, ``scores`` (n, ), ``labels`` (n, ) and, if asked for,
-            ``levels`` (n, ), 0 to L - 1.
+            ``levels`` (n, ), 0 to L - 1. Boxes and scores are at least
+            float32, also of half-precision maps.
 
         Raises:
             ValueError: ``nms_pre_over`` is unknown.
@@ -124,7 +140,7 @@ class TwoStepPredictionMixin:
                 f"nms_pre_over must be 'level' or 'image', not {over!r}")
         priors = self.prior_generator.grid_priors(
             [m.shape[-2:] for m in cls_scores],
-            dtype=cls_scores[0].dtype,
+            dtype=_wide(cls_scores[0].dtype),
             device=cls_scores[0].device)
         first_cls = dict(zip(self.stc_levels, first_cls_scores))
         first_box = dict(zip(self.str_levels, first_bbox_preds))
@@ -133,7 +149,7 @@ class TwoStepPredictionMixin:
             found = InstanceData.cat([
                 self._level_candidates(
                     level,
-                    *(None if m is None else m[index].detach()
+                    *(None if m is None else _widened(m[index].detach())
                       for m in (cls_scores[level], bbox_preds[level],
                                 first_cls.get(level), first_box.get(level))),
                     priors[level], cfg) for level in range(self.num_levels)
@@ -189,4 +205,18 @@ def _rows(level_map: Tensor, channels: int) -> Tensor:
 
 def _any(logits: Tensor, threshold: float) -> Tensor:
     """Cells where any score of any picture exceeds a threshold, (H, W)."""
-    return (logits.sigmoid() > threshold).flatten(0, 1).any(dim=0)
+    scores = _widened(logits).sigmoid()
+    return (scores > threshold).flatten(0, 1).any(dim=0)
+
+
+def _widened(x: Tensor) -> Tensor:
+    """In float32 at least.
+
+    bfloat16 rounds a coordinate of 1,000 to 4 pixels and float16 to a half,
+    and a rounded score may lie on the other side of a threshold.
+    """
+    return x.to(_wide(x.dtype))
+
+
+def _wide(dtype: torch.dtype) -> torch.dtype:
+    return torch.promote_types(dtype, torch.float32)

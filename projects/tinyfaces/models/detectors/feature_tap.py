@@ -66,7 +66,9 @@ class FeatureTap:
                 other pictures than it reports, so that the features cannot
                 be told apart.
         """
-        outputs = self._outputs[source]
+        outputs = [
+            self._last_maps(source, maps) for maps in self._outputs[source]
+        ]
         if len(outputs) != 1 or len(self._input_shapes) != 1 or any(
                 len(level) != batch_size for level in outputs[0]):
             raise ValueError(
@@ -79,3 +81,13 @@ class FeatureTap:
             outputs[0])) if source == 'neck' else None
         return FeaturePyramid([level[index] for level in outputs[0]],
                               self._input_shapes[0], priors)
+
+    def _last_maps(self, source: str,
+                   maps: Sequence[Tensor | None]) -> Sequence[Tensor]:
+        """Those of the head's levels: the last ones of a neck.
+
+        :class:`RefineFPN` gives maps of a first step before them, or None.
+        """
+        head = getattr(self._detector, 'bbox_head', None)
+        num_levels = getattr(head, 'num_levels', len(maps))
+        return maps[-num_levels:] if source == 'neck' else maps

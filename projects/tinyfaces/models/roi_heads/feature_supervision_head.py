@@ -1,10 +1,11 @@
 """An extra classification of proposals, only to train better features."""
 import torch
+from mmdet.models.task_modules.prior_generators import AnchorGenerator
 from mmdet.registry import MODELS, TASK_UTILS
 from mmdet.structures import DetDataSample, SampleList
 from mmdet.structures.bbox import bbox2roi, get_box_tensor
 from mmdet.utils import ConfigType, InstanceList, OptMultiConfig, reduce_mean
-from mmengine.model import BaseModule
+from mmengine.model import BaseModule, bias_init_with_prob
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
@@ -38,19 +39,20 @@ class FeatureSupervisionHead(BaseModule):
       "each detection": the errors that the detector makes with confidence.
       ``selection='random'`` takes any of those that survive NMS.
     - The ground truth is part of the 512 and comes first, so that every face
-      is a positive from the first iteration on.
+      is a positive from the first iteration on. The paper does not say how
+      many of the 512 it may be, and there is no limit here: pictures of 512
+      faces or more have no proposal and so no negative in this loss.
 
-    Without biases there is no prior of the classes at initialisation: scores
-    start around .5 (RetinaNet's at .01), where every negative costs .13 and
-    every positive .043. So the loss starts at about .13 times negatives per
-    positive: 6.5 for ten faces among 512 boxes, 66 for one face, and 66 per
-    picture where no rank has a face. It falls as the last layer learns
-    negative weights for features that are never negative. The warm-up of the
-    paper's schedule, or ``loss_cls.loss_weight``, keeps that start gentle.
+    Without biases nothing learns a prior of the classes, and scores would
+    start around .5, where the negatives cost .13 each: 66 for one face among
+    512 boxes, with fifteen times the gradient of the detector's own
+    classification, while the paper wants a "relatively small loss" (section
+    3.4). So a constant, no parameter, is added to the logits: that of
+    ``prior``, RetinaNet's .01. ``prior=None`` leaves it out.
 
     Args:
-        anchor_generator: That of the dense head; its strides are those of
-            the feature maps.
+        anchor_generator: That of the dense head, or its config; its strides
+            are those of the feature maps. :class:`RefineFace` passes it.
         in_channels: Channels of the feature maps.
         layer_type: ``'conv'``, 3x3 convolutions and global average pooling,
             or ``'fc'``.
@@ -66,6 +68,7 @@ class FeatureSupervisionHead(BaseModule):
         loss_cls: Defaults to focal loss with alpha .25 and gamma 2. A loss
             that needs sizes (:class:`ScaleAwareMarginLoss`) is given those of
             the boxes, or of the matched faces.
+        prior: Score of a box of which nothing is known, or None for .5.
         init_cfg: Defaults to "xavier" (section 3.6).
 
     Raises:
@@ -74,7 +77,7 @@ class FeatureSupervisionHead(BaseModule):
 
     def __init__(
         self,
-        anchor_generator: ConfigType,
+        anchor_generator: AnchorGenerator | ConfigType,
         in_channels: int = 256,
         layer_type: str = 'conv',
         feat_channels: tuple[int, ...] = (128, 64, 32),
@@ -95,6 +98,7 @@ class FeatureSupervisionHead(BaseModule):
             gamma=2.0,
             alpha=0.25,
             loss_weight=1.0),
+        prior: float | None = 0.01,
         init_cfg: OptMultiConfig = dict(
             type='Xavier', layer=['Conv2d', 'Linear'], distribution='uniform')
     ) -> None:
@@ -110,11 +114,16 @@ class FeatureSupervisionHead(BaseModule):
                 nms_pre=nms_pre).items():
             if value < 1:
                 raise ValueError(f'{name} must be at least 1, not {value}')
+        if prior is not None and not 0 < prior < 1:
+            raise ValueError(f'prior must be in (0, 1) or None, not {prior}')
+        self.prior_logit = 0. if prior is None else bias_init_with_prob(prior)
         self.num_samples = num_samples
         self.nms_pre = nms_pre
         self.nms_iou_thr = nms_iou_thr
         self.selection = selection
-        self.prior_generator = TASK_UTILS.build(anchor_generator)
+        if not isinstance(anchor_generator, AnchorGenerator):
+            anchor_generator = TASK_UTILS.build(anchor_generator)
+        self.prior_generator = anchor_generator
         self.assigner = TASK_UTILS.build(assigner)
         self.loss_cls = MODELS.build(loss_cls)
         strides = self.prior_generator.strides
@@ -147,7 +156,8 @@ class FeatureSupervisionHead(BaseModule):
             Tensor: Shape (k, 1), at least float32.
         """
         scores = self.classifier(self.roi_extractor(feats, rois, levels))
-        return scores.to(torch.promote_types(scores.dtype, torch.float32))
+        scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+        return scores + self.prior_logit
 
     def loss(self, feats: tuple[Tensor, ...], proposals: InstanceList,
              batch_data_samples: SampleList) -> dict[str, Tensor]:

@@ -44,10 +44,10 @@ class MultiScaleTestModel(BaseTTAModel):
     Args:
         module: Config of a detector, or the detector.
         tta_cfg: How to join the views: ``voting``, arguments of
-            :func:`~tinyfaces.models.test_time.box_voting.box_voting`, or
-            ``nms``, config of an NMS over all of them; and ``max_per_img``,
-            the number of boxes to keep of a picture. Classes are joined
-            apart.
+            :func:`~tinyfaces.models.test_time.box_voting.box_voting` but
+            ``max_num``, or ``nms``, config of an NMS over all of them; and
+            ``max_per_img``, the number of boxes to keep of a picture. Classes
+            are joined apart.
         plan: Config of a plan from ``TASK_UTILS``, such as
             :class:`~tinyfaces.models.test_time.scale_plan.ScalePlan`; a
             callable that gives the views of a picture of some width and
@@ -57,8 +57,8 @@ class MultiScaleTestModel(BaseTTAModel):
         data_preprocessor: Overrides the detector's, as in ``BaseTTAModel``.
 
     Raises:
-        ValueError: ``tta_cfg`` says not one way to join the views, or not
-            how many boxes to keep.
+        ValueError: ``tta_cfg`` says not one way to join the views, not how
+            many boxes to keep, or something that this way does not take.
     """
 
     def __init__(self,
@@ -77,10 +77,25 @@ class MultiScaleTestModel(BaseTTAModel):
                 f'max_per_img=...), but is {dict(tta_cfg)}; a config that '
                 'replaces tta_cfg of its base needs _delete_=True')
         self.tta_cfg = tta_cfg
+        self._check_joining()
         self.plan = TASK_UTILS.build(plan or dict(type='BudgetScalePlan'))
         self.interpolation = interpolation
         self._told_of = set()
         use_child_keys(self, 'module')
+
+    def _check_joining(self) -> None:
+        """Fail now, not at the first picture: join two equal boxes."""
+        boxes = InstanceData(
+            bboxes=torch.tensor([[0., 0., 1., 1.]] * 2),
+            scores=torch.ones(2),
+            labels=torch.zeros(2, dtype=torch.long))
+        try:
+            self._join(boxes)
+        # mmcv evaluates the type of an NMS, as a name.
+        except (AttributeError, NameError, TypeError, ValueError) as error:
+            raise ValueError('boxes cannot be joined by tta_cfg of a '
+                             f'MultiScaleTestModel, {dict(self.tta_cfg)}: '
+                             f'{error}') from error
 
     @torch.no_grad()
     def test_step(self, data: dict) -> list[DetDataSample]:

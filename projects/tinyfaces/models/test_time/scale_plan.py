@@ -127,6 +127,9 @@ class BudgetScalePlan:
     and at 0.75 and 0.5 times that size for faces above 30 pixels. A copy
     that would have the size of one before is not looked at again.
 
+    Sides here are x2 - x1. That program adds a pixel to them, so that its
+    limits of 30 and 100 are 29 and 99 in sides of ours.
+
     Args:
         max_size: Side of a square of L pixels. SRN's authors used 1400 on
             GPUs of 11 GiB and 2100 on those of 24 GiB; the larger one gained
