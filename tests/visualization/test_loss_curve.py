@@ -39,6 +39,20 @@ def test_picture(tmp_path):
         assert len(picture.convert('RGB').getcolors(1 << 20)) > 10
 
 
+def test_trainings_side_by_side(tmp_path):
+    for name, losses in dict(one=(3., 2.), two=(9., 4.)).items():
+        write(tmp_path / name, '20260101_000000',
+              [step(10 * n, loss) for n, loss in enumerate(losses, 1)])
+    sizes = []
+    for names in (['one'], ['one', 'two']):
+        plot_losses([tmp_path / name for name in names], tmp_path / 'out.png')
+        with Image.open(tmp_path / 'out.png') as picture:
+            sizes.append(picture.size)
+    assert sizes == [(1050, 600), (1500, 600)]
+    with pytest.raises(FileNotFoundError, match='three'):
+        plot_losses([tmp_path / 'one', tmp_path / 'three'], tmp_path / 'o.png')
+
+
 def test_names_are_no_formulas(tmp_path):
     line = {**step(10, 3.), 'loss_$x_{$': 1.}
     write(tmp_path, '20260101_000000', [line])

@@ -1,6 +1,7 @@
 """Losses of a training as a picture."""
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -48,25 +49,38 @@ def read_scalars(work_dir: str | os.PathLike) -> list[dict]:
     return [steps[step] for step in sorted(steps)]
 
 
-def plot_losses(work_dir: str | os.PathLike, path: str | os.PathLike) -> None:
-    """Draw every loss of a training over its iterations.
+def plot_losses(work_dirs: str | os.PathLike | Sequence[str | os.PathLike],
+                path: str | os.PathLike) -> None:
+    """Draw every loss of one or more trainings over their iterations.
 
     Args:
-        work_dir: See :func:`read_scalars`.
+        work_dirs: See :func:`read_scalars`. Several are drawn side by side
+            with the same axes, under the names of the folders.
         path: PNG to write.
     """
-    entries = read_scalars(work_dir)
-    names = [name for name in entries[-1] if name.startswith('loss')]
-    figure = Figure(figsize=(7, 4), dpi=150, layout='constrained')
+    if isinstance(work_dirs, (str, os.PathLike)):
+        work_dirs = [work_dirs]
+    trainings = [read_scalars(work_dir) for work_dir in work_dirs]
+    count = len(trainings)
+    figure = Figure(
+        figsize=(7 if count == 1 else 5 * count, 4),
+        dpi=150,
+        layout='constrained')
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    iterations = [entry.get('iter', entry['step']) for entry in entries]
-    for name in names:
-        values = [entry.get(name) for entry in entries]
-        label = plain(f'{name}, last {values[-1]:.3f}')
-        axes.plot(iterations, values, label=label)
-    axes.set(xlabel='iteration', ylabel='loss', ylim=(0, None))
-    axes.grid(alpha=.3)
-    axes.legend()
+    panels = figure.subplots(
+        1, count, sharex=True, sharey=True, squeeze=False)[0]
+    for axes, work_dir, entries in zip(panels, work_dirs, trainings):
+        iterations = [entry.get('iter', entry['step']) for entry in entries]
+        for name in entries[-1]:
+            if name.startswith('loss'):
+                values = [entry.get(name) for entry in entries]
+                label = plain(f'{name}, last {values[-1]:.3f}')
+                axes.plot(iterations, values, label=label)
+        axes.set(xlabel='iteration')
+        axes.grid(alpha=.3)
+        axes.legend()
+        if count > 1:
+            axes.set_title(plain(Path(work_dir).resolve().name))
+    panels[0].set(ylabel='loss', ylim=(0, None))
     with atomic_write(path) as temporary:
         figure.savefig(temporary, format='png')
