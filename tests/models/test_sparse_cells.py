@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from tinyfaces.models.dense_heads import sparse_cells
 from tinyfaces.models.dense_heads.sparse_cells import cover, on_cells
 
 
@@ -24,35 +25,48 @@ def random_cells(seed, height, width, count):
     height=st.integers(1, 70),
     width=st.integers(1, 70),
     count=st.integers(0, 12),
-    reach=st.integers(0, 5))
-def test_cover(seed, height, width, count, reach):
+    reach=st.integers(0, 5),
+    start=st.sampled_from([0, 1, 100, 10**4]))
+def test_cover(seed, height, width, count, reach, start):
     """Each wanted cell is in one rectangle; they cost no more than the map."""
     wanted = random_cells(seed, height, width, count)
     times = np.zeros((height, width), dtype=int)
-    area = 0
-    for top, left, bottom, right in cover(wanted, reach):
+    rectangles, said = cover(wanted, reach, start)
+    cost = 0
+    for top, left, bottom, right in rectangles:
         assert 0 <= top < bottom <= height and 0 <= left < right <= width
         times[top:bottom, left:right] += 1
-        area += times[max(top - reach, 0):bottom + reach,
-                      max(left - reach, 0):right + reach].size
+        cost += start + times[max(top - reach, 0):bottom + reach,
+                              max(left - reach, 0):right + reach].size
     assert times.max() <= 1
     assert times[wanted].all()
-    assert area <= height * width
-    assert wanted.any() or area == 0
+    assert said == cost <= height * width + start
+    assert wanted.any() or cost == 0
 
 
 def test_two_clusters_are_two_rectangles():
     wanted = np.zeros((40, 100), dtype=bool)
     wanted[3:5, 4:9] = wanted[30, 90] = True
-    assert cover(wanted, 2) == [(3, 4, 5, 9), (30, 90, 31, 91)]
+    rectangles = [(3, 4, 5, 9), (30, 90, 31, 91)]
+    assert cover(wanted, 2) == (rectangles, 6 * 9 + 5 * 5)
+
+
+def test_clusters_are_joined_when_a_rectangle_costs_much():
+    wanted = np.zeros((40, 100), dtype=bool)
+    wanted[3:5, 4:9] = wanted[30, 90] = True
+    # 32 x 91 cells in one, 6 x 9 and 5 x 5 in two
+    assert len(cover(wanted, 2, 1000)[0]) == 2
+    assert cover(wanted, 2, 3000) == ([(3, 4, 31, 91)], 32 * 91 + 3000)
 
 
 def test_dense_cells_are_one_rectangle():
-    assert cover(np.ones((40, 100), dtype=bool), 2) == [(0, 0, 40, 100)]
+    assert cover(np.ones((40, 100), dtype=bool),
+                 2) == ([(0, 0, 40, 100)], 4000)
 
 
 @pytest.mark.parametrize('seed', range(4))
-def test_values_of_the_whole_map(seed):
+def test_values_of_the_whole_map(monkeypatch, seed):
+    monkeypatch.setattr(sparse_cells, 'START', 0)
     torch.manual_seed(seed)
     tower = nn.Sequential(
         nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(),
@@ -70,6 +84,15 @@ def test_values_of_the_whole_map(seed):
     torch.testing.assert_close(out[..., wanted], tower(x)[..., wanted])
     assert sum(seen) < 50 * 41
     assert (out == -7).any()
+
+
+def test_whole_map_where_that_is_cheaper():
+    """Three channels: a rectangle costs more than these cells."""
+    tower = nn.Conv2d(3, 4, 3, padding=1)
+    wanted = torch.zeros(50, 41, dtype=torch.bool)
+    wanted[3, 4] = True
+    x = torch.randn(1, 3, 50, 41)
+    assert torch.equal(on_cells(tower, x, wanted, 1, 4, -7.), tower(x))
 
 
 def test_nothing_wanted():
