@@ -56,6 +56,8 @@ def peak(device: str) -> int:
 def measure(args: argparse.Namespace) -> dict:
     """Train, and report what it took."""
     config = model_config(args.config, args.backbone_of)
+    if args.with_cp:
+        config.bbox_head.with_cp = True
     model = load_model(config, None, args.device).train()
     optimizer = torch.optim.SGD(
         model.parameters(), lr=1e-4, momentum=.9, weight_decay=5e-4)
@@ -101,6 +103,8 @@ def main() -> None:
     parser.add_argument('--steps', type=int, default=4)
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--threads', type=int)
+    parser.add_argument(
+        '--with-cp', action='store_true', help='RefineFace: bbox_head.with_cp')
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)

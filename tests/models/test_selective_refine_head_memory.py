@@ -1,6 +1,6 @@
 """The memory that the losses of SelectiveRefineHead take."""
 import torch
-from refine_models import loss_of, sample, small_head
+from refine_models import FACES, loss_of, noisy_maps, sample, small_head, total
 from torch.utils._python_dispatch import TorchDispatchMode
 
 
@@ -45,3 +45,29 @@ def test_memory_of_2000_faces():
                          [sample(faces, size=256)])
     assert losses['loss_bbox'] > 0
     assert largest.elements < 500000
+
+
+def test_maps_that_are_computed_again():
+    """``with_cp``: the same losses and gradients, and nothing is kept."""
+    torch.manual_seed(0)
+    x = noisy_maps(size=128)
+    results = []
+    for with_cp in (False, True):
+        head = small_head(with_cp=with_cp)
+        head.load_state_dict(results[0][2] if results else head.state_dict())
+        kept = 0
+
+        def note(tensor):
+            nonlocal kept
+            kept += tensor.numel()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda x: x):
+            losses = head.loss(x, [sample(FACES, size=128)] * 2)
+        total(losses).backward()
+        gradients = [p.grad for p in head.parameters()]
+        results.append((losses, gradients, head.state_dict(), kept))
+    assert results[0][0] == results[1][0]
+    for whole, again in zip(results[0][1], results[1][1], strict=True):
+        torch.testing.assert_close(again, whole)
+    assert results[1][3] < .7 * results[0][3]

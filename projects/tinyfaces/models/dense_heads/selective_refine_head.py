@@ -1,11 +1,13 @@
 """RefineFace's head: two steps of classification and of regression."""
 from collections.abc import Sequence
 
+import torch
 from mmdet.models.dense_heads import RetinaHead
 from mmdet.models.task_modules.samplers import PseudoSampler
 from mmdet.models.utils import multi_apply
 from mmdet.registry import MODELS, TASK_UTILS
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from ..layers import RFEBlock
 from .two_step_loss import TwoStepLossMixin
@@ -90,6 +92,8 @@ class SelectiveRefineHead(TwoStepLossMixin, TwoStepPredictionMixin,
         sync_avg_factor: Whether the number of positives is the mean over all
             ranks; otherwise each rank's own, as in RetinaHead. Tells only in
             distributed training.
+        with_cp: Whether training keeps no maps of the towers and computes
+            them again for the gradient: less memory, more time, same result.
         stacked_convs: 3x3 convolutions of a tower; with ``rfe`` an even
             number, of which two become the block.
         init_cfg: Initialisation.
@@ -110,6 +114,7 @@ class SelectiveRefineHead(TwoStepLossMixin, TwoStepPredictionMixin,
                  predictor_kernel: int = 3,
                  margin_steps: Sequence[str] = STEPS,
                  sync_avg_factor: bool = True,
+                 with_cp: bool = False,
                  stacked_convs: int = 4,
                  init_cfg: dict = dict(
                      type='Xavier',
@@ -136,6 +141,7 @@ class SelectiveRefineHead(TwoStepLossMixin, TwoStepPredictionMixin,
         self.margin_steps = tuple(margin_steps)
         self.stc_score_thr = stc_score_thr
         self.sync_avg_factor = sync_avg_factor
+        self.with_cp = with_cp
         super().__init__(
             num_classes,
             in_channels,
@@ -221,14 +227,21 @@ class SelectiveRefineHead(TwoStepLossMixin, TwoStepPredictionMixin,
         return self._logits(x), self._deltas(x)
 
     def _logits(self, x: Tensor) -> Tensor:
-        for conv in self.cls_convs:
-            x = conv(x)
-        return self.retina_cls(x)
+        return self.retina_cls(self._tower(self.cls_convs, x))
 
     def _deltas(self, x: Tensor) -> Tensor:
-        for conv in self.reg_convs:
-            x = conv(x)
-        return self.retina_reg(x)
+        return self.retina_reg(self._tower(self.reg_convs, x))
+
+    def _tower(self, convs: nn.ModuleList, x: Tensor) -> Tensor:
+
+        def run(x: Tensor) -> Tensor:
+            for conv in convs:
+                x = conv(x)
+            return x
+
+        if self.with_cp and torch.is_grad_enabled():
+            return checkpoint(run, x, use_reentrant=False)
+        return run(x)
 
     def _split(self, x: Sequence[Tensor | None]) -> tuple[Sequence, Sequence]:
         """First-step and second-step maps, by level."""
