@@ -1,17 +1,19 @@
 """Components of the detectors."""
-from .dense_heads import SelectiveRefineHead
-from .detectors import PostProcessedDetector, RefineFace
+from .dense_heads import ScaleGroupHead, SelectiveRefineHead
+from .detectors import GroupSampling, PostProcessedDetector, RefineFace
 from .layers import RFEBlock
-from .losses import ScaleAwareMarginLoss
-from .necks import RefineFPN
-from .roi_heads import FeatureSupervisionHead
-from .task_modules import (EllipseRegressor, FeatureSampler,
-                           StreamingMaxIoUAssigner)
+from .losses import IoULeastSquareLoss, ScaleAwareMarginLoss
+from .necks import RefineFPN, TopDownNeck
+from .roi_heads import FeatureSupervisionHead, PairMeanBBoxHead
+from .task_modules import (EllipseRegressor, FeatureSampler, ScaleGroupSampler,
+                           StreamingMaxIoUAssigner, TwoPassAssigner)
 from .test_time import BudgetScalePlan, MultiScaleTestModel, ScalePlan
 
 __all__ = [
     'BudgetScalePlan', 'EllipseRegressor', 'FeatureSampler',
-    'FeatureSupervisionHead', 'MultiScaleTestModel', 'PostProcessedDetector',
-    'RFEBlock', 'RefineFPN', 'RefineFace', 'ScaleAwareMarginLoss', 'ScalePlan',
-    'SelectiveRefineHead', 'StreamingMaxIoUAssigner'
+    'FeatureSupervisionHead', 'GroupSampling', 'IoULeastSquareLoss',
+    'MultiScaleTestModel', 'PairMeanBBoxHead', 'PostProcessedDetector',
+    'RFEBlock', 'RefineFPN', 'RefineFace', 'ScaleAwareMarginLoss',
+    'ScaleGroupHead', 'ScaleGroupSampler', 'ScalePlan', 'SelectiveRefineHead',
+    'StreamingMaxIoUAssigner', 'TopDownNeck', 'TwoPassAssigner'
 ]

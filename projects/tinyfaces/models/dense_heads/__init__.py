@@ -1,4 +1,5 @@
 """Heads that predict on every cell of a feature map."""
+from .scale_group_head import ScaleGroupHead
 from .selective_refine_head import SelectiveRefineHead
 
-__all__ = ['SelectiveRefineHead']
+__all__ = ['ScaleGroupHead', 'SelectiveRefineHead']

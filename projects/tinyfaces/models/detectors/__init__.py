@@ -1,5 +1,6 @@
 """Whole detectors, and a wrapper around any."""
+from .group_sampling import GroupSampling
 from .post_processed_detector import PostProcessedDetector
 from .refine_face import RefineFace
 
-__all__ = ['PostProcessedDetector', 'RefineFace']
+__all__ = ['GroupSampling', 'PostProcessedDetector', 'RefineFace']

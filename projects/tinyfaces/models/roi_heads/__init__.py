@@ -1,6 +1,10 @@
 """Heads that classify regions of the feature maps."""
 from .feature_supervision_head import FeatureSupervisionHead
 from .level_roi_extractor import LevelRoIExtractor
+from .pair_mean_bbox_head import PairMeanBBoxHead
 from .proposal_selection import select_proposals
 
-__all__ = ['FeatureSupervisionHead', 'LevelRoIExtractor', 'select_proposals']
+__all__ = [
+    'FeatureSupervisionHead', 'LevelRoIExtractor', 'PairMeanBBoxHead',
+    'select_proposals'
+]

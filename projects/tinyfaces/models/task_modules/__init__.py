@@ -3,10 +3,14 @@ from .best_anchor_level import best_anchor_levels
 from .ellipse_regressor import EllipseRegressor
 from .feature_sampler import (FeaturePyramid, FeatureSampler, Priors,
                               anchor_scale, priors_of)
+from .scale_group_sampler import ScaleGroupSampler
+from .scale_groups import group_edges, group_indices
 from .streaming_max_iou_assigner import StreamingMaxIoUAssigner
+from .two_pass_assigner import TwoPassAssigner
 
 __all__ = [
     'EllipseRegressor', 'FeaturePyramid', 'FeatureSampler', 'Priors',
-    'StreamingMaxIoUAssigner', 'anchor_scale', 'best_anchor_levels',
+    'ScaleGroupSampler', 'StreamingMaxIoUAssigner', 'TwoPassAssigner',
+    'anchor_scale', 'best_anchor_levels', 'group_edges', 'group_indices',
     'priors_of'
 ]

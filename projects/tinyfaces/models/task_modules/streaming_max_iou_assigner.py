@@ -36,9 +36,9 @@ class StreamingMaxIoUAssigner(MaxIoUAssigner):
         for name in ('gpu_assign_thr', 'perm_repeat_gt_cfg'):
             if name in kwargs:
                 raise ValueError(
-                    f'StreamingMaxIoUAssigner does not take {name}: it '
-                    'streams on the device of the anchors; use '
-                    'MaxIoUAssigner instead')
+                    f'{type(self).__name__} does not take {name}, which is '
+                    'for MaxIoUAssigner: it streams on the device of the '
+                    'anchors')
         super().__init__(*args, **kwargs)
         if max_pairs < 1:
             raise ValueError(f'max_pairs must be at least 1, not {max_pairs}')
@@ -69,11 +69,35 @@ class StreamingMaxIoUAssigner(MaxIoUAssigner):
                 priors.new_zeros((num_faces, 0)), gt_instances.labels)
 
         ignored = self._ignored_priors(priors, gt_instances_ignore)
-        best = priors.new_zeros((num_priors, ))
+        best, best_face, forced = self._running_best(faces, priors, ignored)
+        gt_inds = self._first_pass(best, best_face)
+        gt_inds = self._second_pass(gt_inds, best, best_face, forced,
+                                    num_faces)
+        labels = torch.full_like(gt_inds, -1)
+        positive = gt_inds > 0
+        labels[positive] = gt_instances.labels[gt_inds[positive] - 1]
+        return AssignResult(num_faces, gt_inds, best, labels=labels)
+
+    def _running_best(
+            self, faces: Tensor, priors: Tensor,
+            ignored: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """What stays of the overlaps once all faces have passed by.
+
+        Args:
+            faces: (k, 4).
+            priors: (n, 4), n > 0.
+            ignored: Priors that are not matched, (n, ) bool, or None.
+
+        Returns:
+            tuple: Three tensors of shape (n, ): the highest overlap of each
+            prior (-1 if ignored), the index of its face (the first, if
+            several; 0, if none), and 1 + the last face of which this is the
+            best prior (0: of none, or not ``match_low_quality``).
+        """
+        best = priors.new_zeros((len(priors), ))
         if ignored is not None:
             best[ignored] = -1
-        best_face = priors.new_zeros((num_priors, ), dtype=torch.long)
-        # 1 + the last face of which this is the best prior; 0: of none
+        best_face = torch.zeros_like(best, dtype=torch.long)
         forced = torch.zeros_like(best_face)
         for start, overlaps in self._blocks(faces, priors):
             if ignored is not None:
@@ -84,18 +108,32 @@ class StreamingMaxIoUAssigner(MaxIoUAssigner):
             best_face = torch.where(better, block_face + start, best_face)
             if self.match_low_quality:
                 self._force_matches(overlaps, start, forced)
+        return best, best_face, forced
 
+    def _first_pass(self, best: Tensor, best_face: Tensor) -> Tensor:
+        """``gt_inds`` by the thresholds alone, (n, )."""
         gt_inds = torch.full_like(best_face, -1)
         low, high = (
             self.neg_iou_thr if isinstance(self.neg_iou_thr, tuple) else
             (0., self.neg_iou_thr))
         gt_inds[(best >= low) & (best < high)] = 0
-        gt_inds = torch.where(best >= self.pos_iou_thr, best_face + 1, gt_inds)
-        gt_inds = torch.where(forced > 0, forced, gt_inds)
-        labels = torch.full_like(gt_inds, -1)
-        positive = gt_inds > 0
-        labels[positive] = gt_instances.labels[gt_inds[positive] - 1]
-        return AssignResult(num_faces, gt_inds, best, labels=labels)
+        return torch.where(best >= self.pos_iou_thr, best_face + 1, gt_inds)
+
+    def _second_pass(self, gt_inds: Tensor, best: Tensor, best_face: Tensor,
+                     forced: Tensor, num_faces: int) -> Tensor:
+        """``gt_inds`` with the matches of faces that got none by threshold.
+
+        Args:
+            gt_inds: Of :meth:`_first_pass`, (n, ).
+            best: Of :meth:`_running_best`, like the next two.
+            best_face: See there.
+            forced: See there.
+            num_faces: Number of faces.
+
+        Returns:
+            Tensor: (n, ).
+        """
+        return torch.where(forced > 0, forced, gt_inds)
 
     def _blocks(self, boxes: Tensor, priors: Tensor, mode: str = 'iou'):
         """Yield (index of the first box, overlaps of some boxes, (b, n))."""
