@@ -111,6 +111,43 @@ def test_list_of_scales():
     assert [view.width for view in plan(2501, 1001)] == [1251, 2501, 2501]
 
 
+def test_copies_shrunk_to_fit():
+    """Group Sampling's pyramid: no side above 3,000, and nothing twice."""
+    plan = ScalePlan(
+        [dict(scale=s, fit_side=3000, flip=s == 2) for s in (.5, 1, 2)])
+    assert plan(1500, 1000) == [
+        View(750, 500),
+        View(1500, 1000),
+        View(3000, 2000),
+        View(3000, 2000, flip=True),
+    ]
+    # 2 becomes 3000 / 1536, 1.953.
+    assert [view[:2] for view in plan(1024, 1536)] == [(512, 768),
+                                                       (1024, 1536),
+                                                       (2000, 3000),
+                                                       (2000, 3000)]
+    # 1 and 2 become 3/4, and of 7,000 pixels all three 3/7.
+    assert plan(4000, 3000) == [
+        View(2000, 1500),
+        View(3000, 2250),
+        View(3000, 2250, flip=True),
+    ]
+    assert plan(7000, 1) == [View(3000, 1), View(3000, 1, flip=True)]
+
+
+def test_equal_copies_for_other_sizes_are_kept():
+    plan = ScalePlan([dict(scale=1, above=9), dict(scale=2, fit_side=5)])
+    assert plan(5, 4) == [View(5, 4, above=9), View(5, 4)]
+
+
+@pytest.mark.parametrize('width', [1, 2999, 3001, 4097, 5003, 98765])
+def test_longer_side_fits_to_the_pixel(width):
+    plan = ScalePlan([dict(scale=1.9, fit_side=3000)])
+    for size in (width, 17), (17, width):
+        view, = plan(*size)
+        assert max(view[:2]) == min(3000, int(1.9 * max(size) + .5))
+
+
 def test_default_list_is_the_original():
     assert ScalePlan()(31, 17) == [View(31, 17, False, -math.inf, math.inf)]
 
@@ -121,6 +158,8 @@ def test_default_list_is_the_original():
     ([dict(scale=0)], 'no scale of a plan'),
     ([dict(flip=True)], 'no scale of a plan'),
     ([dict(scale=1, bellow=9)], 'no scale of a plan'),
+    ([dict(scale=1, fit_side=0)], 'at least 1 as fit_side'),
+    ([dict(scale=1), dict(scale=2, fit_side=9, max_side=9)], 'not with max'),
 ])
 def test_wrong_lists(scales, error):
     with pytest.raises(ValueError, match=error):

@@ -18,7 +18,8 @@ from ..child_keys import use_child_keys
 from .box_voting import box_voting
 from .scale_plan import View
 
-MERGED = ('bboxes', 'scores', 'labels')
+JOINED = ('bboxes', 'scores', 'labels')
+GROUPED = 'group_pred_instances'
 
 
 @MODELS.register_module()
@@ -40,6 +41,11 @@ class MultiScaleTestModel(BaseTTAModel):
     ``scale_factor`` and ``flip`` of the view, for heads that treat scales
     differently. Boxes are taken back to the original picture, those of sizes
     that the view is not for are dropped, and the rest are joined.
+
+    A detector of anchor-scale groups (Group Sampling) may give
+    ``group_pred_instances``, a dict, name of the group -> its own detections:
+    each group is joined by itself, in the same way. An NMS keeps the boxes'
+    ``groups``; a voted box has none.
 
     Args:
         module: Config of a detector, or the detector.
@@ -77,6 +83,8 @@ class MultiScaleTestModel(BaseTTAModel):
                 f'max_per_img=...), but is {dict(tta_cfg)}; a config that '
                 'replaces tta_cfg of its base needs _delete_=True')
         self.tta_cfg = tta_cfg
+        # A box that an NMS leaves is one box of one group.
+        self.joined = JOINED + (('groups', ) if 'nms' in tta_cfg else ())
         self._check_joining()
         self.plan = TASK_UTILS.build(plan or dict(type='BudgetScalePlan'))
         self.interpolation = interpolation
@@ -90,7 +98,7 @@ class MultiScaleTestModel(BaseTTAModel):
             scores=torch.ones(2),
             labels=torch.zeros(2, dtype=torch.long))
         try:
-            self._join(boxes)
+            self._join([boxes])
         # mmcv evaluates the type of an NMS, as a name.
         except (AttributeError, NameError, TypeError, ValueError) as error:
             raise ValueError('boxes cannot be joined by tta_cfg of a '
@@ -106,8 +114,9 @@ class MultiScaleTestModel(BaseTTAModel):
                 size, and ``data_samples``, a list of ``DetDataSample``.
 
         Returns:
-            list[DetDataSample]: The given ones, with ``pred_instances`` in
-            pixels of the original picture.
+            list[DetDataSample]: The given ones, with ``pred_instances`` (and
+            ``group_pred_instances``, where the detector gives them) in pixels
+            of the original picture.
 
         Raises:
             TypeError: The pictures come from ``TestTimeAug``.
@@ -135,6 +144,8 @@ class MultiScaleTestModel(BaseTTAModel):
             looks = [self._look_at(pixels, sample, view) for view in views]
             merged, = self.merge_preds([looks])
             sample.pred_instances = merged.pred_instances
+            if GROUPED in merged:
+                sample.group_pred_instances = merged.group_pred_instances
             results.append(sample)
         samplelist_boxtype2tensor(results)
         return results
@@ -149,7 +160,8 @@ class MultiScaleTestModel(BaseTTAModel):
             view: How to look at it.
 
         Returns:
-            DetDataSample: With ``pred_instances`` in pixels of the original.
+            DetDataSample: With ``pred_instances``, and those of the groups,
+            in pixels of the original.
         """
         height, width = pixels.shape[:2]
         if (view.width, view.height) != (width, height):
@@ -167,20 +179,42 @@ class MultiScaleTestModel(BaseTTAModel):
                 flip_direction='horizontal' if view.flip else None))
         inputs = torch.from_numpy(
             np.ascontiguousarray(pixels.transpose(2, 0, 1)))
-        found = self.module.test_step(
-            dict(inputs=[inputs], data_samples=[look]))[0].pred_instances
+        found, = self.module.test_step(
+            dict(inputs=[inputs], data_samples=[look]))
+        kept = DetDataSample(
+            metainfo=sample.metainfo,
+            pred_instances=self._keep(found.pred_instances, view,
+                                      (height, width)))
+        if GROUPED in found:
+            kept.group_pred_instances = {
+                name: self._keep(group, view, (height, width))
+                for name, group in found.group_pred_instances.items()
+            }
+        return kept
+
+    def _keep(self, found: InstanceData, view: View,
+              shape: tuple[int, int]) -> InstanceData:
+        """The detections of one view that count, as they can be joined.
+
+        Args:
+            found: In pixels of the original picture, mirrored if the view is.
+            view: Where they were found.
+            shape: Height and width of the original picture.
+
+        Returns:
+            InstanceData: Not mirrored, of the sizes that the view is for.
+        """
         self._tell_of_lost(found)
-        boxes = found.bboxes
-        if view.flip:
-            boxes = bbox_flip(boxes, (height, width))
         kept = InstanceData(
-            bboxes=boxes, scores=found.scores, labels=found.labels)
-        return DetDataSample(
-            metainfo=sample.metainfo, pred_instances=kept[view.keeps(boxes)])
+            **{key: found[key]
+               for key in self.joined if key in found})
+        if view.flip:
+            kept.bboxes = bbox_flip(kept.bboxes, shape)
+        return kept[view.keeps(kept.bboxes)]
 
     def _tell_of_lost(self, found: InstanceData) -> None:
         """Log, once, what the detector gives and the views cannot join."""
-        lost = set(found.keys()) - set(MERGED) - self._told_of
+        lost = set(found.keys()) - set(self.joined) - self._told_of
         if lost:
             self._told_of |= lost
             print_log(
@@ -196,21 +230,33 @@ class MultiScaleTestModel(BaseTTAModel):
 
         Args:
             data_samples_list: For each picture, a data sample for each view
-                with ``pred_instances`` in pixels of the original picture.
+                with ``pred_instances``, and perhaps ``group_pred_instances``,
+                in pixels of the original picture.
 
         Returns:
             list[DetDataSample]: One for each picture: that of the first view
-            with the joined ``pred_instances`` in the order of falling score.
+            with the joined instances in the order of falling score.
         """
         merged = []
         for looks in data_samples_list:
-            found = InstanceData.cat([look.pred_instances for look in looks])
-            looks[0].pred_instances = self._join(found)
+            groups = [look.get(GROUPED, {}) for look in looks]
+            looks[0].pred_instances = self._join(
+                [look.pred_instances for look in looks])
+            names = dict.fromkeys(name for view in groups for name in view)
+            if names:
+                looks[0].group_pred_instances = {
+                    name:
+                    self._join([view[name] for view in groups if name in view])
+                    for name in names
+                }
             merged.append(looks[0])
         return merged
 
-    def _join(self, found: InstanceData) -> InstanceData:
+    def _join(self, views: list[InstanceData]) -> InstanceData:
         """Detections of all views, joined, the best ones first."""
+        # What a head gives for nothing found may lack fields of the others.
+        found = InstanceData.cat([view for view in views if len(view)]
+                                 or views[:1])
         if len(found) == 0:
             return found
         boxes, scores = found.bboxes.float(), found.scores.float()
@@ -218,10 +264,11 @@ class MultiScaleTestModel(BaseTTAModel):
         if 'nms' in self.tta_cfg:
             dets, kept = batched_nms(boxes, scores, found.labels,
                                      self.tta_cfg['nms'])
-            return InstanceData(
-                bboxes=dets[:limit, :4],
-                scores=dets[:limit, 4],
-                labels=found.labels[kept[:limit]])
+            joined = found[kept[:limit]]
+            # Some kinds of NMS change boxes or scores.
+            joined.bboxes = dets[:limit, :4]
+            joined.scores = dets[:limit, 4]
+            return joined
         voted = []
         for label in found.labels.unique():
             one = found.labels == label

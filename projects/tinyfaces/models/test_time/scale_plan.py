@@ -63,22 +63,30 @@ class ScalePlan:
     Args:
         scales: A dict for each scale: ``scale``, and optionally ``flip=True``
             to look at the mirrored copy, too; ``above`` and ``below``, see
-            :class:`View`; and ``max_side``, to leave this scale out where a
-            side of the copy would have more pixels. One scale at least must
-            have no ``max_side``.
+            :class:`View`; and for where a side of the copy would have more
+            pixels, ``max_side`` to leave this scale out, or ``fit_side`` to
+            make the copy smaller, its longer side just this long. Copies that
+            become equal, limits and all, are looked at once. One scale at
+            least must have no ``max_side``.
 
     Raises:
         ValueError: There are no scales, one is not positive, has a key that
-            is not known, or all have a ``max_side``.
+            is not known, or both ``max_side`` and ``fit_side``, or a
+            ``fit_side`` below 1; or all have a ``max_side``.
     """
 
     def __init__(self, scales: Sequence[dict] = (dict(scale=1.), )) -> None:
-        known = {'scale', 'flip', 'above', 'below', 'max_side'}
+        known = {'scale', 'flip', 'above', 'below', 'max_side', 'fit_side'}
         for entry in scales:
             if not entry.get('scale', 0) > 0 or set(entry) - known:
                 raise ValueError(
                     f'{dict(entry)} is no scale of a plan; give scale > 0, '
                     f'and of the rest any of {sorted(known - {"scale"})}')
+            both = {'fit_side', 'max_side'} <= set(entry)
+            if both or not entry.get('fit_side', 1) >= 1:
+                raise ValueError(
+                    f'{dict(entry)}: give at least 1 as fit_side, which '
+                    'shrinks copies, and not with max_side, which omits them')
         if all('max_side' in entry for entry in scales):
             raise ValueError(
                 'a plan needs a scale without max_side: something must be '
@@ -97,17 +105,18 @@ class ScalePlan:
         """
         views = []
         for entry in self.scales:
+            fit = entry.get('fit_side', math.inf) / max(width, height)
             view = scaled(
                 width,
                 height,
-                entry['scale'],
+                min(entry['scale'], fit),
                 above=entry.get('above', -math.inf),
                 below=entry.get('below', math.inf))
             if max(view[:2]) <= entry.get('max_side', math.inf):
                 views.append(view)
                 if entry.get('flip'):
                     views.append(view._replace(flip=True))
-        return views
+        return list(dict.fromkeys(views))
 
 
 @TASK_UTILS.register_module()
