@@ -10,6 +10,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from tinyfaces.models.dense_heads import SelectiveRefineHead
+from tinyfaces.models.dense_heads.anchor_rows import anchor_rows
 from tinyfaces.models.dense_heads.face_matching import BACKGROUND, match_faces
 
 MATCHINGS = ('first', 'second')
@@ -58,11 +59,12 @@ def count_samples(
         if head.stc_levels:
             on = torch.isin(levels, levels.new_tensor(head.stc_levels))
             passed[:, on] = head._passes(
-                head._flat(logits, head.cls_out_channels))
+                anchor_rows(logits, head.cls_out_channels))
         if head.str_levels:
             on = torch.isin(levels, levels.new_tensor(head.str_levels))
             refined = tiled.clone()
-            refined[:, on] = head._refined(tiled[:, on], head._flat(deltas, 4))
+            refined[:, on] = head._refined(tiled[:, on],
+                                           anchor_rows(deltas, 4))
     counts = np.zeros((len(metas), 2, 2, 2, head.num_levels), np.int64)
     steps = (head.first_assigner, tiled), (head.assigner, refined)
     # Refined anchors may lie anywhere.

@@ -19,8 +19,3 @@ def anchor_rows(maps: Sequence[Tensor], channels: int) -> Tensor:
     """
     rows = [m.permute(0, 2, 3, 1).reshape(len(m), -1, channels) for m in maps]
     return torch.cat(rows, dim=1)
-
-
-def at_least_float(x: Tensor) -> Tensor:
-    """Half precision as float32, and all else as it is."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -5,7 +5,8 @@ from mmdet.utils import InstanceList, OptInstanceList, reduce_mean
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from .anchor_rows import anchor_rows, at_least_float
+from ..precision import at_least_float
+from .anchor_rows import anchor_rows
 
 
 class ScaleGroupLossMixin:

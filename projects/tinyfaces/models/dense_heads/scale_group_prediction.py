@@ -11,7 +11,8 @@ from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from .anchor_rows import anchor_rows, at_least_float
+from ..precision import at_least_float
+from .anchor_rows import anchor_rows
 
 
 class ScaleGroupPredictionMixin:

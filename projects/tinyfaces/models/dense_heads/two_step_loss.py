@@ -11,6 +11,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from ..losses import box_sizes
+from .anchor_rows import anchor_rows
 from .face_matching import BACKGROUND, UNUSED, match_faces
 
 # For feature supervision, which applies NMS itself. No score threshold: the
@@ -98,20 +99,20 @@ class TwoStepLossMixin:
             first = match(self.first_assigner, tiled)
         if self.stc_levels:
             on = torch.isin(levels, levels.new_tensor(self.stc_levels))
-            logits = self._flat(first_cls_scores, self.cls_out_channels)
+            logits = anchor_rows(first_cls_scores, self.cls_out_channels)
             class_terms['first'] = logits, tiled[:, on], first[:, on]
             passed[:, on] = self._passes(logits)
         if self.str_levels:
             on = torch.isin(levels, levels.new_tensor(self.str_levels))
-            deltas = self._flat(first_bbox_preds, 4)
+            deltas = anchor_rows(first_bbox_preds, 4)
             box_terms['first'] = deltas, tiled[:, on], first[:, on]
             anchors = tiled.clone()
             anchors[:, on] = self._refined(tiled[:, on], deltas)
         matched = match(self.assigner, anchors)
         second = anchors, torch.where(passed, matched, UNUSED)
-        class_terms['second'] = (self._flat(cls_scores,
-                                            self.cls_out_channels), *second)
-        box_terms['second'] = self._flat(bbox_preds, 4), *second
+        class_terms['second'] = (anchor_rows(cls_scores,
+                                             self.cls_out_channels), *second)
+        box_terms['second'] = anchor_rows(bbox_preds, 4), *second
         losses = self._losses(class_terms, box_terms, faces)
         if self.stc_levels:
             kinds = dict(pos=matched >= 0, neg=matched == BACKGROUND)
@@ -134,14 +135,6 @@ class TwoStepLossMixin:
             torch.tensor(counts, device=levels.device))
         tiled = torch.cat(anchors[0]).expand(len(metas), -1, -1)
         return tiled, torch.stack([torch.cat(v) for v in valid]), levels
-
-    @staticmethod
-    def _flat(maps: list[Tensor], channels: int) -> Tensor:
-        """(N, a * channels, H, W) of some levels as (N, anchors, channels)."""
-        return torch.cat([
-            m.permute(0, 2, 3, 1).reshape(len(m), -1, channels) for m in maps
-        ],
-                         dim=1)
 
     def _losses(self, class_terms: dict, box_terms: dict,
                 faces: InstanceData) -> dict[str, Tensor]:

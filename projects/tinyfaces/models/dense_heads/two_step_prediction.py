@@ -10,6 +10,7 @@ from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from ..precision import at_least_float
 from .sparse_cells import on_cells
 
 
@@ -89,14 +90,14 @@ class TwoStepPredictionMixin:
 
     def _passes(self, logits: Tensor) -> Tensor:
         """Whether STC leaves anchors to the second step, (..., c) -> (...)"""
-        scores = _widened(logits.detach()).sigmoid()
+        scores = at_least_float(logits.detach()).sigmoid()
         return scores.amax(dim=-1) > self.stc_score_thr
 
     def _refined(self, anchors: Tensor, deltas: Tensor) -> Tensor:
         """Boxes of the first step, (..., 4), detached and not clipped."""
         boxes = self.bbox_coder.decode(
             anchors.reshape(-1, 4),
-            _widened(deltas.detach()).reshape(-1, 4))
+            at_least_float(deltas.detach()).reshape(-1, 4))
         return get_box_tensor(boxes).reshape(anchors.shape)
 
     def predict_by_feat(self,
@@ -140,7 +141,7 @@ class TwoStepPredictionMixin:
                 f"nms_pre_over must be 'level' or 'image', not {over!r}")
         priors = self.prior_generator.grid_priors(
             [m.shape[-2:] for m in cls_scores],
-            dtype=_wide(cls_scores[0].dtype),
+            dtype=torch.promote_types(cls_scores[0].dtype, torch.float32),
             device=cls_scores[0].device)
         first_cls = dict(zip(self.stc_levels, first_cls_scores))
         first_box = dict(zip(self.str_levels, first_bbox_preds))
@@ -149,7 +150,7 @@ class TwoStepPredictionMixin:
             found = InstanceData.cat([
                 self._level_candidates(
                     level,
-                    *(None if m is None else _widened(m[index].detach())
+                    *(None if m is None else at_least_float(m[index].detach())
                       for m in (cls_scores[level], bbox_preds[level],
                                 first_cls.get(level), first_box.get(level))),
                     priors[level], cfg) for level in range(self.num_levels)
@@ -205,18 +206,5 @@ def _rows(level_map: Tensor, channels: int) -> Tensor:
 
 def _any(logits: Tensor, threshold: float) -> Tensor:
     """Cells where any score of any picture exceeds a threshold, (H, W)."""
-    scores = _widened(logits).sigmoid()
+    scores = at_least_float(logits).sigmoid()
     return (scores > threshold).flatten(0, 1).any(dim=0)
-
-
-def _widened(x: Tensor) -> Tensor:
-    """In float32 at least.
-
-    bfloat16 rounds a coordinate of 1,000 to 4 pixels and float16 to a half,
-    and a rounded score may lie on the other side of a threshold.
-    """
-    return x.to(_wide(x.dtype))
-
-
-def _wide(dtype: torch.dtype) -> torch.dtype:
-    return torch.promote_types(dtype, torch.float32)

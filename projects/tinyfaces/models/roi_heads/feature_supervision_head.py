@@ -10,6 +10,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from ..losses import box_sizes
+from ..precision import at_least_float
 from ..task_modules import best_anchor_levels
 from .level_roi_extractor import LevelRoIExtractor
 from .proposal_selection import select_proposals
@@ -156,8 +157,7 @@ class FeatureSupervisionHead(BaseModule):
             Tensor: Shape (k, 1), at least float32.
         """
         scores = self.classifier(self.roi_extractor(feats, rois, levels))
-        scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
-        return scores + self.prior_logit
+        return at_least_float(scores) + self.prior_logit
 
     def loss(self, feats: tuple[Tensor, ...], proposals: InstanceList,
              batch_data_samples: SampleList) -> dict[str, Tensor]:
