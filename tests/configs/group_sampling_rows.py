@@ -1,9 +1,7 @@
 """The rows of Group Sampling's tables, and their configs."""
-import copy
-from functools import cache
 from pathlib import Path
 
-from mmengine.config import Config
+from config_folder import config_reader
 
 FOLDER = Path(__file__).parents[2] / 'configs' / 'group_sampling'
 SUFFIX = '_8xb1-100e_wider-face'
@@ -68,15 +66,7 @@ FEATURES = {
 }
 ON_P2 = (('P2', ), (4, ))
 
-
-@cache
-def _read(stem):
-    return Config.fromfile(FOLDER / f'{stem}.py')
-
-
-def config(stem):
-    """A config of the folder; each file is read once."""
-    return copy.deepcopy(_read(stem))
+config = config_reader(FOLDER)
 
 
 def head(cfg):

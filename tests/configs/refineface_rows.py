@@ -1,9 +1,7 @@
 """The rows of RefineFace's tables, and their configs."""
-import copy
-from functools import cache
 from pathlib import Path
 
-from mmengine.config import Config
+from config_folder import config_reader
 
 FOLDER = Path(__file__).parents[2] / 'configs' / 'refineface'
 SUFFIX = '_8xb4-130e_wider-face'
@@ -62,15 +60,7 @@ for margin, figures in TABLE_6.items():
     ROWS[f'retinanet_r50_sml-{margin}'] = (50, ((), (), False, margin, None),
                                            figures)
 
-
-@cache
-def _read(stem):
-    return Config.fromfile(FOLDER / f'{stem}.py')
-
-
-def config(stem):
-    """A config of the folder; each file is read once."""
-    return copy.deepcopy(_read(stem))
+config = config_reader(FOLDER)
 
 
 def paper_figures(prefix):

@@ -2,9 +2,8 @@
 from typing import NamedTuple
 
 import torch
+from face_samples import sample
 from mmdet.registry import MODELS
-from mmdet.structures import DetDataSample
-from mmengine.structures import InstanceData
 
 BOX_LOSSES = {'loss_bbox', 'loss_bbox_first'}
 
@@ -33,24 +32,6 @@ def build(cfg):
     model = MODELS.build(cfg.model)
     model.init_weights()
     return model
-
-
-def samples(size, boxes, ignored=()):
-    """A batch of one picture of ``size`` x ``size`` with boxes."""
-    sample = DetDataSample(
-        metainfo=dict(
-            img_shape=(size, size),
-            ori_shape=(size, size),
-            pad_shape=(size, size),
-            batch_input_shape=(size, size),
-            scale_factor=(1., 1.)))
-    sample.gt_instances = InstanceData(
-        bboxes=torch.tensor(boxes).float().reshape(-1, 4),
-        labels=torch.zeros(len(boxes), dtype=torch.long))
-    sample.ignored_instances = InstanceData(
-        bboxes=torch.tensor(ignored).float().reshape(-1, 4),
-        labels=torch.zeros(len(ignored), dtype=torch.long))
-    return [sample]
 
 
 def shallow(cfg):
@@ -92,7 +73,7 @@ def steps(cfg):
     found.update(
         faces=train(model, images, FACES), empty=train(model, images, []))
     with torch.no_grad():
-        result, = model.eval().predict(images, samples(64, []))
+        result, = model.eval().predict(images, [sample()])
     return found, result.pred_instances
 
 
@@ -107,7 +88,7 @@ def train(model, images, faces):
 
     model.train().zero_grad(set_to_none=True)
     with model.neck.register_forward_hook(separate):
-        losses = model.loss(images, samples(64, faces))
+        losses = model.loss(images, [sample(faces)])
     made = {i: m for i, m in enumerate(maps) if m is not None}
     reached = {}
     for name in BOX_LOSSES & losses.keys():

@@ -2,11 +2,12 @@
 
 Where a model computes, it mostly has a ResNet-18 and a light second stage.
 """
-import json
 
 import numpy as np
 import pytest
 import torch
+from config_folder import once_per_model
+from face_samples import sample
 from group_sampling_rows import FOLDER, SUFFIX, config, head, shallow, training
 from mmdet.registry import MODELS, TASK_UTILS
 from mmdet.structures import DetDataSample
@@ -22,23 +23,6 @@ NAMES = ['16', '32', '64', '128']
 # The second one is too small for any anchor.
 FACES = [[8, 8, 40, 42], [50, 50, 54, 55]]
 IGNORED = [[70, 10, 110, 60]]
-
-
-def samples(size, boxes, ignored=()):
-    sample = DetDataSample(
-        metainfo=dict(
-            img_shape=(size, size),
-            ori_shape=(size, size),
-            pad_shape=(size, size),
-            batch_input_shape=(size, size),
-            scale_factor=(1., 1.)))
-    sample.gt_instances = InstanceData(
-        bboxes=torch.tensor(boxes).float().reshape(-1, 4),
-        labels=torch.zeros(len(boxes), dtype=torch.long))
-    sample.ignored_instances = InstanceData(
-        bboxes=torch.tensor(ignored).float().reshape(-1, 4),
-        labels=torch.zeros(len(ignored), dtype=torch.long))
-    return [sample]
 
 
 def build(cfg):
@@ -66,16 +50,7 @@ def test_backbone_neck_and_head_fit(name):
 @pytest.fixture(scope='module')
 def outcome():
     """What the step of a config gave; equal models share it."""
-    known = {}
-
-    def find(name):
-        cfg = shallow(config(name))
-        key = json.dumps(cfg.model.to_dict(), sort_keys=True)
-        if key not in known:
-            known[key] = step(cfg)
-        return known[key]
-
-    return find
+    return once_per_model(step, lambda name: shallow(config(name)))
 
 
 def step(cfg):
@@ -87,7 +62,7 @@ def step(cfg):
     images, found = torch.rand(1, 3, 128, 128), {}
     for kind, faces in dict(faces=FACES, empty=[]).items():
         model.train().zero_grad(set_to_none=True)
-        losses = model.loss(images, samples(128, faces, IGNORED))
+        losses = model.loss(images, [sample(faces, IGNORED, size=128)])
         total, logged = model.parse_losses(losses)
         total.backward()
         bad = {
@@ -97,7 +72,7 @@ def step(cfg):
         }
         found[kind] = {k: v.item() for k, v in logged.items()}, bad
     with torch.no_grad():
-        result, = model.eval().predict(images, samples(128, []))
+        result, = model.eval().predict(images, [sample(size=128)])
     return found, result
 
 
@@ -152,7 +127,7 @@ def drawn(name, options):
     generator = TASK_UTILS.build(head(cfg).anchor_generator)
     shapes = [(256 // s, 256 // s) for s in head(cfg).anchor_generator.strides]
     anchors = torch.cat(generator.grid_priors(shapes, device='cpu'))
-    faces, = samples(256, [[30, 30, 47, 47], [100, 100, 167, 166]])
+    faces = sample([[30, 30, 47, 47], [100, 100, 167, 166]], size=256)
     torch.manual_seed(0)
     priors = InstanceData(priors=anchors)
     matched = TASK_UTILS.build(train.assigner).assign(priors,
@@ -199,13 +174,13 @@ def test_ignored_faces_train_nothing():
     model = build(cfg).train()
     counts = []
     for ignored in ([], [[0, 0, 64, 128]]):
-        sample, = samples(128, [], ignored)
+        picture = sample([], ignored, size=128)
         anchors = model.bbox_head.prior_generator.grid_priors([(32, 32)],
                                                               device='cpu')
         targets = model.bbox_head.get_targets(
             [anchors], [[torch.ones(len(anchors[0]), dtype=torch.bool)]],
-            [sample.gt_instances], [sample.metainfo],
-            [sample.ignored_instances])
+            [picture.gt_instances], [picture.metainfo],
+            [picture.ignored_instances])
         counts.append(int((targets[1][0] > 0).sum()))
     assert counts[0] == 4096 and .4 * 4096 < counts[1] < .7 * 4096
 
@@ -221,7 +196,7 @@ def test_ohem_trains_1024_anchors(monkeypatch):
         return loss(self, logits, *args, **kwargs)
 
     monkeypatch.setattr(type(model.bbox_head.loss_cls), 'forward', forward)
-    model.loss(torch.rand(1, 3, 128, 128), samples(128, FACES))
+    model.loss(torch.rand(1, 3, 128, 128), [sample(FACES, size=128)])
     # To choose, all that are labelled; then the chosen.
     assert len(seen) == 2 and 1024 == seen[1] < seen[0] <= 4096
 
@@ -238,7 +213,7 @@ def test_second_stage_samples():
         priors = InstanceData(priors=boxes)
         assigner = TASK_UTILS.build(
             config(prefix + SUFFIX).model.train_cfg.rcnn.assigner)
-        faces, = samples(512, [[10, 10, 26, 26]])
+        faces = sample([[10, 10, 26, 26]], size=512)
         result = sampler.sample(
             assigner.assign(priors, faces.gt_instances), priors,
             faces.gt_instances)
@@ -255,10 +230,10 @@ def test_pyramid_joins_the_scales_and_each_alone():
     model = MODELS.build(ConfigDict(**cfg.tta_model, module=cfg.model)).eval()
     torch.manual_seed(0)
     torch.nn.init.normal_(model.module.bbox_head.rpn_cls.weight, std=.5)
-    sample = DetDataSample(
+    picture = DetDataSample(
         metainfo=dict(img_shape=(48, 64), ori_shape=(48, 64)))
     image = torch.randint(0, 256, (3, 48, 64), dtype=torch.uint8)
-    found, = model.test_step(dict(inputs=[image], data_samples=[sample]))
+    found, = model.test_step(dict(inputs=[image], data_samples=[picture]))
     assert list(found.group_pred_instances) == NAMES
     for group, name in enumerate(NAMES):
         part = found.group_pred_instances[name]

@@ -1,15 +1,13 @@
 """Each config of Group Sampling is the row of the table that it names."""
 import re
-from pathlib import Path
 
 import pytest
+from config_folder import ROOT, check_metafile, check_readme_has_every_config
 from group_sampling_rows import (COLUMNS, FOLDER, PREFIXES, SUFFIX, TABLES,
                                  config, features, head, paper_figures, points,
                                  training)
 from mmdet.registry import TASK_UTILS
-from modelindex.load_model_index import load
 
-ROOT = Path(__file__).parents[2]
 SAMPLING = config(f'fpn-finest-sampling_r50{SUFFIX}')
 FINEST = config(f'fpn-finest_r50{SUFFIX}')
 LINES = [(number, prefix) for number in TABLES for prefix in TABLES[number]]
@@ -184,23 +182,12 @@ def test_header(prefix):
 
 
 def test_metafile_has_every_config():
-    """Also what mim reads: model-index.yml with all collections."""
-    index = load(str(ROOT / 'model-index.yml'))
-    index.build_models_with_collections()
-    ours = {
-        model.name: model
-        for model in index.models
-        if str(model.config).startswith('configs/group_sampling/')
-    }
-    assert set(ours) == {p.stem for p in FOLDER.glob('*.py')}
-    for name, model in ours.items():
-        assert model.config == f'configs/group_sampling/{name}.py'
-        data = model.metadata.data
-        assert data['Epochs'] == int(re.search(r'-(\d+)e_', name)[1])
-        figures = data.get('AP in the Group Sampling Paper')
+
+    def figures(name):
         prefix = name.removesuffix(SUFFIX)
-        assert figures == (
-            paper_figures(prefix) if prefix in PREFIXES else None)
+        return paper_figures(prefix) if prefix in PREFIXES else None
+
+    check_metafile(FOLDER, 'Group Sampling', figures)
 
 
 @pytest.fixture(scope='module')
@@ -208,10 +195,8 @@ def readme():
     return (FOLDER / 'README.md').read_text()
 
 
-def test_readme_has_every_config(readme):
-    for path in FOLDER.glob('*.py'):
-        assert (f'`{path.name}`' in readme
-                or f'`{path.stem.removesuffix(SUFFIX)}`' in readme), path.name
+def test_readme_has_every_config():
+    check_readme_has_every_config(FOLDER, SUFFIX)
 
 
 @pytest.mark.parametrize('number, prefix', LINES)

@@ -1,13 +1,14 @@
 """The configs of RefineFace build, train and test as the paper says."""
-import json
 import re
 
 import numpy as np
 import pytest
 import torch
+from config_folder import once_per_model
+from face_samples import sample
 from mmdet.registry import MODELS, TASK_UTILS
 from refineface_rows import FOLDER, config
-from refineface_steps import FACES, build, samples, shallow, steps
+from refineface_steps import FACES, build, shallow, steps
 
 from tinyfaces.models.dense_heads import two_step_loss
 
@@ -46,16 +47,7 @@ def test_six_levels_of_two_anchors(name):
 @pytest.fixture(scope='module')
 def outcome():
     """What the steps of a config gave; equal models share it."""
-    known = {}
-
-    def find(name):
-        cfg = shallow(config(name))
-        key = json.dumps(cfg.model.to_dict(), sort_keys=True)
-        if key not in known:
-            known[key] = steps(cfg)
-        return known[key]
-
-    return find
+    return once_per_model(steps, lambda name: shallow(config(name)))
 
 
 @pytest.mark.parametrize('name', CONFIGS)
@@ -120,12 +112,13 @@ def test_one_module_is_added_to_the_very_baseline(monkeypatch):
     images = torch.rand(1, 3, 128, 128)
     monkeypatch.setattr(two_step_loss, 'reduce_mean', lambda count: 2 * count)
     one, two = (
-        m.train().loss(images, samples(128, FACES)) for m in (baseline, plain))
+        m.train().loss(images, [sample(FACES, size=128)])
+        for m in (baseline, plain))
     for name in ('loss_cls', 'loss_bbox'):
         assert two[name].item() == pytest.approx(sum(one[name]).item())
     with torch.no_grad():
         one, two = (
-            m.eval().predict(images, samples(128, []))[0].pred_instances
+            m.eval().predict(images, [sample(size=128)])[0].pred_instances
             for m in (baseline, plain))
     assert len(one) > 0
     torch.testing.assert_close(one.bboxes, two.bboxes)
@@ -184,9 +177,9 @@ def test_loss_without_and_with_a_face():
     """No face: only classification has a loss. One face: both have."""
     model = build(config('retinanet_mbv2_8xb4-130e_wider-face')).train()
     images = torch.rand(1, 3, 128, 128)
-    empty = model.loss(images, samples(128, []))
+    empty = model.loss(images, [sample(size=128)])
     assert sum(empty['loss_cls']) > 0 and sum(empty['loss_bbox']) == 0
-    one = model.loss(images, samples(128, [[10, 10, 40, 47]]))
+    one = model.loss(images, [sample([[10, 10, 40, 47]], size=128)])
     assert sum(one['loss_cls']) > 0 and sum(one['loss_bbox']) > 0
 
 
@@ -196,7 +189,7 @@ def test_parameters_without_a_gradient_are_announced(backbone):
     cfg = config(f'retinanet_{backbone}_8xb4-130e_wider-face')
     model = build(cfg).train()
     losses = model.loss(
-        torch.rand(1, 3, 128, 128), samples(128, [[10, 10, 40, 47]]))
+        torch.rand(1, 3, 128, 128), [sample([[10, 10, 40, 47]], size=128)])
     sum(sum(loss) for loss in losses.values()).backward()
     unused = [
         name for name, parameter in model.named_parameters()
@@ -210,8 +203,8 @@ def test_ignored_faces_train_nothing():
     cfg = config('retinanet_mbv2_8xb4-130e_wider-face')
     model = build(cfg).eval()
     images = torch.rand(1, 3, 128, 128)
-    plain = model.loss(images, samples(128, []))
-    ignored = model.loss(images, samples(128, [], [[0, 0, 128, 128]]))
+    plain = model.loss(images, [sample(size=128)])
+    ignored = model.loss(images, [sample([], [[0, 0, 128, 128]], size=128)])
     assert 0 < sum(ignored['loss_cls']) < .5 * sum(plain['loss_cls'])
 
 
@@ -221,6 +214,6 @@ def test_prediction_keeps_750_boxes():
     model = build(cfg).eval()
     torch.nn.init.constant_(model.bbox_head.retina_cls.bias, 5.)
     with torch.no_grad():
-        result, = model.predict(torch.rand(1, 3, 256, 256), samples(256, []))
+        result, = model.predict(torch.rand(1, 3, 256, 256), [sample(size=256)])
     assert len(result.pred_instances) == 750
     assert (result.pred_instances.scores > .05).all()

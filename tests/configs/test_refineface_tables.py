@@ -1,12 +1,10 @@
 """Each config of RefineFace is the row of the paper's table that it names."""
 import re
-from pathlib import Path
 
 import pytest
-from modelindex.load_model_index import load
+from config_folder import check_metafile, check_readme_has_every_config
 from refineface_rows import FOLDER, NONE, ROWS, SUFFIX, config, paper_figures
 
-ROOT = Path(__file__).parents[2]
 # Configs that are in no table of the paper.
 OTHERS = {
     'retinanet_r18', 'retinanet_r101', 'retinanet_r152', 'retinanet_mbv2',
@@ -113,29 +111,16 @@ def test_structure(prefix):
 
 
 def test_metafile_has_every_config():
-    """Also what mim reads: model-index.yml with all collections."""
-    index = load(str(ROOT / 'model-index.yml'))
-    index.build_models_with_collections()
-    ours = {
-        model.name: model
-        for model in index.models
-        if str(model.config).startswith('configs/refineface/')
-    }
-    assert set(ours) == {p.stem for p in FOLDER.glob('*.py')}
-    for name, model in ours.items():
-        assert model.config == f'configs/refineface/{name}.py'
-        data = model.metadata.data
-        assert data['Epochs'] == int(re.search(r'-(\d+)e_', name)[1])
-        figures = data.get('AP in the RefineFace Paper')
+
+    def figures(name):
         prefix = name.removesuffix(SUFFIX)
-        assert figures == (paper_figures(prefix) if prefix in ROWS else None)
+        return paper_figures(prefix) if prefix in ROWS else None
+
+    check_metafile(FOLDER, 'RefineFace', figures)
 
 
 def test_readme_has_every_config():
-    text = (FOLDER / 'README.md').read_text()
-    for path in FOLDER.glob('*.py'):
-        assert (f'`{path.name}`' in text
-                or f'`{path.stem.removesuffix(SUFFIX)}`' in text), path.name
+    check_readme_has_every_config(FOLDER, SUFFIX)
 
 
 @pytest.mark.parametrize('prefix', sorted(set(ROWS) - {'srn_r50'}))

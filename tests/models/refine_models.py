@@ -3,35 +3,15 @@ import copy
 from pathlib import Path
 
 import torch
+from face_samples import sample  # noqa: F401, for the tests
 from mmdet.registry import MODELS
-from mmdet.structures import DetDataSample
 from mmengine.config import Config, ConfigDict
-from mmengine.structures import InstanceData
 
 BASE = Path(__file__).parents[2] / 'configs' / '_base_' / 'models'
 STRIDES = (4, 8, 16)
 WITHOUT_STEPS = dict(stc_levels=(), str_levels=(), rfe=False)
 # The last one fits an anchor of P5, where STR is.
 FACES = [[5, 6, 14, 16], [10, 80, 50, 120], [50, 45, 110, 115]]
-
-
-def sample(faces=(), ignored=(), size=64, pad_shape=None):
-    """A picture of ``size`` x ``size`` with boxes."""
-    result = DetDataSample(
-        metainfo=dict(
-            img_shape=(size, size),
-            ori_shape=(size, size),
-            pad_shape=pad_shape or (size, size),
-            batch_input_shape=(size, size),
-            scale_factor=(1., 1.)))
-    for name, boxes in (('gt_instances', faces), ('ignored_instances',
-                                                  ignored)):
-        setattr(
-            result, name,
-            InstanceData(
-                bboxes=torch.tensor(boxes).float().reshape(-1, 4),
-                labels=torch.zeros(len(boxes), dtype=torch.long)))
-    return result
 
 
 def small_head(strides=STRIDES, train_cfg=None, test_cfg=None, **options):
