@@ -1,7 +1,9 @@
 """Score WIDER FACE predictions by the protocol of the official toolbox.
 
-Example:
+Examples:
     python tools/evaluate_wider.py pred.zip --gt eval_tools/ground_truth
+    python tools/evaluate_wider.py pred.zip --gt eval_tools/ground_truth \
+        --settings hard --recall-by-height 0.5
 """
 import argparse
 import os
@@ -12,7 +14,7 @@ os.environ['TINYFACES_REGISTER'] = '0'
 
 from _scoring_cli import add_names, detector_names, listed_only
 
-from tinyfaces.evaluation import functional
+from tinyfaces.evaluation import analysis, functional
 from tinyfaces.utils.console import run_and_print
 from tinyfaces.utils.files import check_writable
 
@@ -60,6 +62,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='NAME=PRED',
         help='detections of one anchor-scale group '
         'only, scored on all faces: AP @NAME')
+    add('--recall-by-height',
+        nargs='*',
+        type=float,
+        metavar='S',
+        help='print the recall of each class of height, too: of all '
+        'detections, and of those with a score of at least S')
     add_names(parser)
     add('--json', metavar='FILE', help='write the results')
     add('--plot', metavar='PNG', help='draw the precision-recall curves')
@@ -68,8 +76,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     if not args.predictions and not args.group:
         parser.error('give a PRED or a --group')
     args.names = detector_names(parser, args.names, args.predictions, 'PRED')
-    if not args.predictions and (args.plot or args.mat):
-        parser.error('--plot and --mat draw a PRED; there is none')
+    if not args.predictions and (args.plot or args.mat
+                                 or args.recall_by_height is not None):
+        parser.error('--plot, --mat and --recall-by-height are of a PRED; '
+                     'there is none')
     if not all('=' in group for group in args.group):
         parser.error('--group expects NAME=PRED')
     if args.coco:
@@ -95,13 +105,16 @@ def run(args: argparse.Namespace) -> str:
         iou_thrs=args.iou_thrs,
         matlab_int32=args.matlab_int32,
         fp_recalls=args.fp_at_recall)
-    detectors = {
-        name:
-        functional.evaluate_wider(
-            functional.read_wider_predictions(path), truth, args.settings,
-            **options)
-        for name, path in zip(args.names, args.predictions)
-    }
+    detectors, heights = {}, []
+    for name, path in zip(args.names, args.predictions):
+        found = functional.read_wider_predictions(path)
+        detectors[name] = functional.evaluate_wider(found, truth,
+                                                    args.settings, **options)
+        if args.recall_by_height is not None:
+            table = analysis.format_recall_by_height(found, truth,
+                                                     args.settings,
+                                                     args.recall_by_height)
+            heights.append(f'\n{name}: {table}')
     groups = {}
     for group in args.group:
         name, path = group.split('=', 1)
@@ -119,6 +132,7 @@ def run(args: argparse.Namespace) -> str:
         from tinyfaces.visualization.pr_curve import plot_pr_curves
         plot_pr_curves(detectors, args.plot)
     report = [functional.format_table(detectors)] if detectors else []
+    report += heights
     if groups:
         report += [
             '\ndetections of one anchor-scale group only:',

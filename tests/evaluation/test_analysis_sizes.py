@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tinyfaces.evaluation.analysis import (TARGET_SIZES, label_detections,
                                            match_detections)
 from tinyfaces.evaluation.analysis.by_height import (by_height,
+                                                     format_recall_by_height,
                                                      score_at_false_positives)
 from tinyfaces.evaluation.analysis.target_sizes import (shape_iou,
                                                         target_size_ap)
@@ -127,6 +128,31 @@ def test_recall_and_false_positives_by_height(monkeypatch):
     assert points['2 false positives']['total_false_positives'] == 1
     assert sum(
         points['2 false positives']['false_positives']['background']) == 1
+
+
+def test_recall_by_height_as_text():
+    truth = make_truth({'a/1': [[0, 0, 5, 5], [100, 0, 40, 400]]},
+                       all=[True] * 2,
+                       easy=[False, True])
+    found = {'a/1': np.array([[0, 0, 5, 5, .2], [100, 0, 40, 399, .9]])}
+    lines = format_recall_by_height(found, truth, ['easy', 'all'],
+                                    [.5]).splitlines()
+    assert lines[0] == 'recall at IoU 0.5 by height of the face in pixels'
+    assert lines[1].split() == [
+        'easy', '0-10', '10-15', '15-20', '20-30', '30-50', '50-80', '80-120',
+        '120-200', '200-300', '>=300', 'all'
+    ]
+    rows = [line.rsplit(maxsplit=11) for line in lines[2:]]
+    assert rows == [
+        ['faces', *'0' * 9, '1', '1'],
+        ['score >= 0.5', *'-' * 9, '1.0000', '1.0000'],
+        ['all detections', *'-' * 9, '1.0000', '1.0000'],
+        ['all', *lines[1].split()[1:]],
+        ['faces', '1', *'0' * 8, '1', '2'],
+        ['score >= 0.5', '0.0000', *'-' * 8, '1.0000', '0.5000'],
+        ['all detections', '1.0000', *'-' * 8, '1.0000', '1.0000'],
+    ]
+    assert len({len(line) for line in lines[1:]}) == 1
 
 
 def test_annotated_heights_below_zero_are_in_the_first_class():

@@ -14,6 +14,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData
 from wider_files import IMAGES, write_gt
 
+from tinyfaces.evaluation.analysis.target_sizes import target_size_ap
 from tinyfaces.evaluation.functional import (evaluate_wider, load_wider_gt,
                                              read_wider_predictions)
 from tinyfaces.evaluation.metrics import WiderFaceMetric
@@ -184,6 +185,34 @@ def test_annotation_file(folder):
     assert run(metric, [found]) == {'wider/all_ap': 1.}
     with pytest.raises(ValueError, match='only the setting "all"'):
         WiderFaceMetric(ann_file=str(path))
+
+
+def test_target_sizes(folder):
+    metrics = run(
+        WiderFaceMetric(
+            str(folder),
+            settings=['easy', 'hard'],
+            target_sizes=[(25, 20), (40.5, 30), (300, 200)],
+            outfile_prefix=str(folder / 'p')), all_samples())
+    # Of the hard faces: one of 25 x 20 pixels; two of 40 x 30, but that of
+    # 60 x 50 is .405 of them; none of 300 x 200.
+    truth = load_wider_gt(folder)
+    found = read_wider_predictions(folder / 'p.zip')
+    expected = target_size_ap(found, truth, 'hard', [(25, 20), (40.5, 30)])
+    assert expected['num_faces'] == [1, 2]
+    assert metrics['wider/ap_target_25x20'] == expected['ap'][0] == 1
+    assert metrics['wider/ap_target_40.5x30'] == expected['ap'][1] == 1
+    assert np.isnan(metrics['wider/ap_target_300x200'])
+    assert list(metrics)[:2] == ['wider/easy_ap', 'wider/hard_ap']
+    content = json.loads((folder / 'p.json').read_text())['target_sizes']
+    assert content['setting'] == 'hard' and content['ap'] == [1, 1, None]
+    assert content['num_faces'] == [1, 2, 0]
+
+
+@pytest.mark.parametrize('sizes', [(25, 20), ((25, 0), ), ((25, ), )])
+def test_bad_target_sizes(folder, sizes):
+    with pytest.raises(ValueError, match=r'such as \[\(25, 20\)\]'):
+        WiderFaceMetric(str(folder), target_sizes=sizes)
 
 
 def test_coco_thresholds(folder):

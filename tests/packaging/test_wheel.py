@@ -47,7 +47,7 @@ def resolve(python, environ, cwd):
 
 def test_every_module_is_in_the_wheel(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
-    modules = files_of('projects/tinyfaces', '.py')
+    modules = files_of('projects/tinyfaces', '.py', '.json')
     assert len(modules) > 5
     missing = [x for x in modules if x.removeprefix('projects/') not in names]
     assert not missing, 'a package folder without __init__.py?'

@@ -93,6 +93,28 @@ def test_a_reader_that_has_gone_costs_no_file(folder, run_without_reader):
     assert len(list((folder / 'mat').iterdir())) == 3
 
 
+def test_recall_by_height(folder, main, capsys):
+    common = (folder / 'pred.zip', '--gt', folder, '--settings', 'medium',
+              'hard', '--recall-by-height')
+    assert main(*common) == 0
+    out = capsys.readouterr().out
+    assert 'pred: recall at IoU 0.5 by height of the face in pixels' in out
+    # Three medium faces of 60 (missed), 25 and 40 pixels.
+    part = out[out.index('\nmedium'):].splitlines()
+    assert part[2].split() == 'faces 0 0 0 1 1 1 0 0 0 0 3'.split()
+    assert part[3].split() == ('all detections - - - 1.0000 1.0000 0.0000 - '
+                               '- - - 0.6667').split()
+    assert part[4].startswith('hard')
+    assert main(*common, .95, -1.5) == 0
+    out = capsys.readouterr().out
+    rows = [line.split() for line in out[out.index('\nhard'):].splitlines()]
+    # Of 8, 25, 40, 40 and 60 pixels.
+    assert rows[3] == ('score >= 0.95 0.0000 - - 0.0000 0.0000 0.0000 - - - '
+                       '- 0.0000').split()
+    assert rows[4][3:] == rows[5][2:] == (
+        '1.0000 - - 1.0000 1.0000 0.0000 - - - - 0.8000').split()
+
+
 def test_group_alone_and_int32(folder, main, capsys):
     assert main('--group', f'16={folder / "pred.zip"}', '--gt', folder,
                 '--matlab-int32') == 0
@@ -138,7 +160,8 @@ def test_bad_input_is_one_line_and_an_exit_code(folder, main, capsys, args,
     [([], 'give a PRED'), (['p', 'p'], 'same name'),
      (['p', '--names', 'a', 'b'], 'one name per PRED'),
      (['--group', '16'], 'NAME=PRED'),
-     (['--group', '16=p', '--plot', 'o.png'], 'there is none')])
+     (['--group', '16=p', '--plot', 'o.png'], 'there is none'),
+     (['--group', '16=p', '--recall-by-height'], 'there is none')])
 def test_bad_arguments(main, capsys, args, message):
     with pytest.raises(SystemExit) as stopped:
         main(*args, '--gt', 'x')

@@ -1,9 +1,11 @@
 """Recall by height of the face, false positives by height of the detection."""
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .matching import FALSE_KINDS, Labels, MatchedDetections
+from ..functional.wider_gt import WiderGroundTruth
+from .matching import (FALSE_KINDS, FOUND_IOU, Labels, MatchedDetections,
+                       label_detections, match_detections)
 
 #: Lower edges of the classes in pixels; the last class is open. 10, 30 and 50
 #: are the limits of the hard, medium and easy faces.
@@ -91,6 +93,49 @@ def by_height(matched: MatchedDetections,
         height_edges=list(HEIGHT_EDGES),
         num_faces=faces.tolist(),
         points=points)
+
+
+def format_recall_by_height(
+    predictions: Mapping[str, np.ndarray],
+    truth: WiderGroundTruth,
+    settings: Sequence[str],
+    score_thrs: Sequence[float] = ()) -> str:
+    """Recall per class of height as a plain text table.
+
+    Args:
+        predictions: As for :func:`~..functional.evaluate_wider`.
+        truth: Loaded with these settings.
+        settings: Those wanted.
+        score_thrs: As of :func:`by_height`.
+
+    Returns:
+        str: For each setting the numbers of faces and a row per operating
+        point, a dash where there is no face.
+
+    Raises:
+        ValueError: As :func:`~.matching.match_detections`.
+    """
+    matched = match_detections(predictions, truth)
+    edges = [f'{edge:g}' for edge in HEIGHT_EDGES]
+    names = [f'{low}-{high}' for low, high in zip(edges, edges[1:])]
+    head = ''.join(f'{name:>9}' for name in [*names, f'>={edges[-1]}', 'all'])
+    lines = [f'recall at IoU {FOUND_IOU:g} by height of the face in pixels']
+    for setting in settings:
+        keep = truth.keep[setting]
+        part = by_height(matched, label_detections(matched, keep), truth.boxes,
+                         keep, score_thrs)
+        faces = [*part['num_faces'], sum(part['num_faces'])]
+        lines += [
+            f'{setting:25}{head}',
+            f'{"faces":25}' + ''.join(f'{number:9,}' for number in faces)
+        ]
+        lines += [
+            f'{point["name"]:25}' +
+            ''.join(f'{"-":>9}' if np.isnan(value) else f'{value:9.4f}'
+                    for value in [*point['recall'], point['total_recall']])
+            for point in part['points']
+        ]
+    return '\n'.join(lines)
 
 
 def _classes(heights: np.ndarray) -> np.ndarray:

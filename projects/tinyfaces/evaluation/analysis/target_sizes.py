@@ -59,19 +59,33 @@ def target_size_ap(
     Raises:
         ValueError: A size is not above 0, or as ``evaluate_wider``.
     """
-    if not sizes or min(min(size) for size in sizes) <= 0:
-        raise ValueError(f'target sizes must be above 0, got {list(sizes)}')
+    check_target_sizes(sizes)
     keep = {
-        f'{high:g}x{wide:g}':
+        f'{number}':
         truth.keep[setting] &
         (shape_iou(truth.boxes, high, wide) >= _LEAST_IOU)
-        for high, wide in sizes
+        for number, (high, wide) in enumerate(sizes)
     }
     result = evaluate_wider(predictions, replace(truth, keep=keep))
     return dict(
         height=[float(high) for high, _ in sizes],
         width=[float(wide) for _, wide in sizes],
-        num_faces=[
-            int(keep[f'{high:g}x{wide:g}'].sum()) for high, wide in sizes
-        ],
-        ap=[result.ap(f'{high:g}x{wide:g}') for high, wide in sizes])
+        num_faces=[int(kept.sum()) for kept in keep.values()],
+        ap=[result.ap(number) for number in keep])
+
+
+def size_name(height: float, width: float) -> str:
+    """A size as text, such as ``25x20``; to six digits."""
+    return f'{height:g}x{width:g}'
+
+
+def check_target_sizes(sizes: Sequence[tuple[float, float]]) -> None:
+    """Raise ValueError unless these are heights and widths above 0."""
+    try:
+        good = len(sizes) > 0 and all(
+            min(high, wide) > 0 for high, wide in sizes)
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        raise ValueError('target sizes must be heights and widths above 0, '
+                         f'such as [(25, 20)], got {sizes!r}')

@@ -98,7 +98,7 @@ def result_to_dict(result: WiderResult) -> dict:
 def write_json(path: str | os.PathLike,
                detectors: Mapping[str, WiderResult],
                groups: Mapping[str, WiderResult] | None = None,
-               **facts: str) -> None:
+               **facts: str | dict) -> None:
     """Write results of detectors, and of anchor-scale groups, as JSON.
 
     Args:

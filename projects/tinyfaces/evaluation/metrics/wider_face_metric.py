@@ -7,6 +7,9 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
 from tinyfaces.visualization.pr_curve import plot_pr_curves
+from ..analysis.report import finite
+from ..analysis.target_sizes import (check_target_sizes, size_name,
+                                     target_size_ap)
 from ..functional import (COCO_IOU_THRS, WiderGroundTruth, WiderResult,
                           evaluate_wider, evaluate_wider_groups, format_table,
                           load_wider_annotations, load_wider_gt, write_json,
@@ -31,7 +34,15 @@ class WiderFaceMetric(BaseMetric):
     Metrics: ``wider/<setting>_ap`` at IoU 0.5, ``wider/<setting>_ap60`` at
     0.6 and so on, ``wider/<setting>_ap50_95`` when ``iou_thrs`` are COCO's
     ten, ``wider/<setting>_fp@r<recall>`` (NaN when not reached) at the first
-    IoU threshold, ``wider/all_ap@<group>``.
+    IoU threshold, ``wider/all_ap@<group>``, ``wider/ap_target_25x20`` and so
+    on for ``target_sizes``.
+
+    AP at one target size is the measure of the fixed-size studies of "Finding
+    Tiny Faces" (Figs. 4, 5, 7 and 8): of the faces that the last of
+    ``settings`` counts, those with more than 0.5 Jaccard distance (1 - IoU on
+    a common centre) to the target are ignored. A detection on one of these is
+    neither right nor wrong; one on the background is a false positive
+    whatever its size. Always at a true IoU of 0.5.
 
     Boxes are rounded to 0.001 pixels, so that the files give the same AP.
 
@@ -43,6 +54,8 @@ class WiderFaceMetric(BaseMetric):
         iou_thrs: IoU thresholds, or ``'coco'`` for .5:.05:.95.
         matlab_int32: IoU in int32 as in the official MATLAB code.
         fp_at_recall: Recalls at which false positives are counted.
+        target_sizes: Height and width in pixels of each target size to score,
+            such as ``((25, 20), (250, 200))``.
         outfile_prefix: Write ``<prefix>.zip`` (or the folder ``<prefix>``)
             in the official layout, ``<prefix>.<group>.zip`` for each group,
             and the results as ``<prefix>.json``.
@@ -67,6 +80,7 @@ class WiderFaceMetric(BaseMetric):
                  iou_thrs: Sequence[float] | str = (0.5, ),
                  matlab_int32: bool = False,
                  fp_at_recall: Sequence[float] = (),
+                 target_sizes: Sequence[tuple[float, float]] = (),
                  outfile_prefix: str | None = None,
                  as_folder: bool = False,
                  pr_curve: str | None = None,
@@ -92,6 +106,9 @@ class WiderFaceMetric(BaseMetric):
             iou_thrs=tuple(self.iou_thrs),
             matlab_int32=matlab_int32,
             fp_recalls=tuple(fp_at_recall))
+        if target_sizes:
+            check_target_sizes(target_sizes)
+        self.target_sizes = target_sizes
         self.outfile_prefix = outfile_prefix
         self.suffix = '' if as_folder else '.zip'
         self.pr_curve = pr_curve
@@ -166,11 +183,19 @@ class WiderFaceMetric(BaseMetric):
         result = evaluate_wider(predictions, truth, self.settings,
                                 **self.options)
         group_results = evaluate_wider_groups(groups, truth, **self.options)
-        self._report(logger, result, group_results, results)
-        return self._metrics(result, group_results)
+        targets = {}
+        if self.target_sizes:
+            setting = self.settings[-1]
+            targets = dict(
+                setting=setting,
+                **target_size_ap(predictions, truth, setting,
+                                 self.target_sizes))
+        self._report(logger, result, group_results, targets, results)
+        return self._metrics(result, group_results, targets)
 
     def _report(self, logger: MMLogger, result: WiderResult,
-                groups: dict[str, WiderResult], results: list[dict]) -> None:
+                groups: dict[str, WiderResult], targets: dict,
+                results: list[dict]) -> None:
         """Log the tables and write JSON and picture."""
         resolution = self.test_resolution or stated_resolution(results)
         logger.info('\n' + format_table({self.name: result}) +
@@ -179,16 +204,26 @@ class WiderFaceMetric(BaseMetric):
             table = format_table({f'@{k}': v for k, v in groups.items()})
             logger.info('\ndetections of one anchor-scale group only:\n' +
                         table)
+        facts = dict(test_resolution=resolution)
+        if targets:
+            facts['target_sizes'] = finite(targets)
+            rows = zip(self.target_sizes, targets['num_faces'], targets['ap'])
+            lines = [
+                f'{size_name(*size):>11} {faces:10,} {ap:9.5f}'
+                for size, faces, ap in rows
+            ]
+            logger.info('\nAP at one target size (faces of setting '
+                        f'{targets["setting"]} beyond 0.5 Jaccard distance '
+                        'ignored)\n     target      faces        AP\n' +
+                        '\n'.join(lines))
         if self.outfile_prefix is not None:
-            write_json(
-                f'{self.outfile_prefix}.json', {self.name: result},
-                groups,
-                test_resolution=resolution)
+            write_json(f'{self.outfile_prefix}.json', {self.name: result},
+                       groups, **facts)
         if self.pr_curve is not None:
             plot_pr_curves({self.name: result}, self.pr_curve)
 
-    def _metrics(self, result: WiderResult,
-                 groups: dict[str, WiderResult]) -> dict[str, float]:
+    def _metrics(self, result: WiderResult, groups: dict[str, WiderResult],
+                 targets: dict) -> dict[str, float]:
         """Flat names and numbers for logger and checkpoint hook."""
         metrics = {}
         for setting in result.settings:
@@ -203,6 +238,8 @@ class WiderFaceMetric(BaseMetric):
         for name, scored in groups.items():
             for thr in scored.iou_thrs:
                 metrics[f'all_ap{_tag(thr)}@{name}'] = scored.ap('all', thr)
+        for size, ap in zip(self.target_sizes, targets.get('ap', ())):
+            metrics[f'ap_target_{size_name(*size)}'] = ap
         return metrics
 
 
