@@ -25,10 +25,11 @@ if os.environ.get('TINYFACES_REGISTER') != '0' and find_spec('mmdet'):
     from .fddb import FDDBDataset
     from .mafa import MAFADataset
     from .pascal_face import PASCALFaceDataset
-    from .transforms import IgnoreSmallFaces, RandomSquareCrop
+    from .transforms import (IgnoreSmallFaces, PCAColorOffset,
+                             RandomCanvasCrop, RandomSquareCrop)
     from .wider_face import WiderFaceDataset
     __all__ += [
         'AFWDataset', 'MAFADataset', 'PASCALFaceDataset', 'FDDBDataset',
-        'FaceDataset', 'IgnoreSmallFaces', 'RandomSquareCrop',
-        'WiderFaceDataset'
+        'FaceDataset', 'IgnoreSmallFaces', 'PCAColorOffset',
+        'RandomCanvasCrop', 'RandomSquareCrop', 'WiderFaceDataset'
     ]

@@ -1,5 +1,10 @@
 """Training transforms that MMDetection lacks."""
 from .ignore_small_faces import IgnoreSmallFaces
+from .pca_color_offset import PCAColorOffset
+from .random_canvas_crop import RandomCanvasCrop
 from .random_square_crop import RandomSquareCrop
 
-__all__ = ['IgnoreSmallFaces', 'RandomSquareCrop']
+__all__ = [
+    'IgnoreSmallFaces', 'PCAColorOffset', 'RandomCanvasCrop',
+    'RandomSquareCrop'
+]

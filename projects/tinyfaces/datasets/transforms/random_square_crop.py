@@ -7,8 +7,7 @@ from mmcv.transforms.utils import cache_randomness
 from mmdet.registry import TRANSFORMS
 from mmdet.structures.bbox import autocast_box_type
 
-#: What belongs to the boxes and is selected with them.
-_PER_FACE = ('gt_bboxes_labels', 'gt_ignore_flags', 'gt_instances_ids')
+from .crop_parts import refuse_masks, select_faces, shift_homography
 
 
 @TRANSFORMS.register_module()
@@ -98,10 +97,7 @@ class RandomSquareCrop(BaseTransform):
         Raises:
             ValueError: The sample has masks or a segmentation map.
         """
-        for key in ('gt_masks', 'gt_seg_map'):
-            if results.get(key) is not None:
-                raise ValueError(f'RandomSquareCrop cannot crop {key}: use '
-                                 "MMDetection's RandomCrop")
+        refuse_masks(self, results)
         height, width = results['img'].shape[:2]
         patch = self._random_patch(height, width, self._targets(results))
         if patch is None:
@@ -110,11 +106,7 @@ class RandomSquareCrop(BaseTransform):
         image = results['img'][top:top + side, left:left + side]
         results['img'] = image
         results['img_shape'] = image.shape[:2]
-        shift = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]],
-                         dtype=np.float32)
-        before = results.get('homography_matrix')
-        results['homography_matrix'] = (
-            shift if before is None else shift @ before)
+        shift_homography(results, left, top)
         if results.get('gt_bboxes') is not None:
             self._crop_faces(results, left, top, side)
         return results
@@ -155,10 +147,7 @@ class RandomSquareCrop(BaseTransform):
             keep = inside | visible.numpy()
             flags = results.get('gt_ignore_flags', np.zeros_like(inside))
             results['gt_ignore_flags'] = flags | ~inside
-        results['gt_bboxes'] = boxes[keep]
-        for key in _PER_FACE:
-            if results.get(key) is not None:
-                results[key] = results[key][keep]
+        select_faces(results, keep)
 
     def __repr__(self) -> str:
         return (f'{type(self).__name__}(ratios={self.ratios}, '
