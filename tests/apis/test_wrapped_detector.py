@@ -9,7 +9,7 @@ from post_processed import wrapped_cfg
 from tiny_detector import RETINANET, save_random_model
 
 from tinyfaces.apis import FaceDetector
-from tinyfaces.apis.face_detector import _final_test_cfg
+from tinyfaces.apis.face_detector import _final_test_cfgs
 from tinyfaces.ellipses import save_ellipse_regressor
 
 TILES = dict(tile_size=128, tile_overlap=32)
@@ -88,8 +88,19 @@ def test_thresholds_of_two_stages():
     for model in (views, steps, multi_scale(steps),
                   dict(steps, detector=views)):
         cfg = Config(dict(model=model)).model
-        assert _final_test_cfg(cfg) == dict(score_thr=.05)
-    assert _final_test_cfg(Config(dict(model=dict(type='A'))).model) == {}
+        assert _final_test_cfgs(cfg)[-1] == dict(score_thr=.05)
+    assert _final_test_cfgs(Config(dict(model=dict(type='A'))).model) == []
+
+
+def test_thresholds_that_a_multi_scale_test_changes(folder):
+    """They are lowered, too, and its NMS joins tiles."""
+    views = dict(
+        multi_scale(dict(RETINANET)),
+        tta_cfg=dict(nms=dict(type='nms', iou_threshold=.2), max_per_img=750),
+        test_cfg=dict(score_thr=.99))
+    bare, changed = load(DETECTOR, folder), load(views, folder)
+    assert changed.nms_iou == .2
+    assert 20 < len(changed(picture())) <= len(bare(picture()))
 
 
 @pytest.mark.parametrize('post_processed', [False, True])

@@ -82,11 +82,13 @@ class FaceDetector:
             config = Config.fromfile(config)
         # A deep copy: the threshold is changed below.
         model_cfg = copy.deepcopy(config.model)
-        test_cfg = _final_test_cfg(model_cfg)
-        if test_cfg.get('score_thr', 0) > score_thr:
-            test_cfg.score_thr = score_thr
-        if nms_iou is None and test_cfg.get('nms'):
-            nms_iou = test_cfg.nms.get('iou_threshold')
+        test_cfgs = _final_test_cfgs(model_cfg)
+        for test_cfg in test_cfgs:
+            if test_cfg.get('score_thr', 0) > score_thr:
+                test_cfg.score_thr = score_thr
+        for test_cfg in test_cfgs:
+            if nms_iou is None and test_cfg.get('nms'):
+                nms_iou = test_cfg.nms.get('iou_threshold')
         self.score_thr = score_thr
         self.tile_size = tile_size
         self.tile_overlap = tile_overlap
@@ -256,14 +258,21 @@ def default_model(
     return paths
 
 
-def _final_test_cfg(model_cfg: ConfigDict) -> ConfigDict:
-    """The part of a detector's ``test_cfg`` that its boxes pass last."""
-    # PostProcessedDetector and MultiScaleTestModel, in any order, have no
-    # thresholds of their own.
+def _final_test_cfgs(model_cfg: ConfigDict) -> list[ConfigDict]:
+    """Where the thresholds stand that a detector's boxes pass last.
+
+    Those of the detector come last, after what a MultiScaleTestModel changes
+    in them and the NMS with which it joins views.
+    """
+    found = []
+    # PostProcessedDetector and MultiScaleTestModel come in any order; the
+    # test_cfg of the former has other things.
     while 'module' in model_cfg or 'detector' in model_cfg:
+        if 'module' in model_cfg:
+            found += [model_cfg.get('tta_cfg'), model_cfg.get('test_cfg')]
         model_cfg = model_cfg.get('module', model_cfg.get('detector'))
-    test_cfg = model_cfg.get('test_cfg') or ConfigDict()
-    return test_cfg.get('rcnn') or test_cfg
+    found.append(model_cfg.get('test_cfg'))
+    return [cfg.get('rcnn') or cfg for cfg in found if cfg]
 
 
 def _box_ellipse_step(model: torch.nn.Module) -> EllipseRegressor | None:

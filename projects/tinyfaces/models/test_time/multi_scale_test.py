@@ -1,24 +1,26 @@
 """Multi-scale test of any detector, one scale in memory at a time."""
+import copy
 import logging
+from collections.abc import Sequence
 
 import mmcv
 import numpy as np
 import torch
-from mmcv.ops import batched_nms
 from mmdet.models.utils import samplelist_boxtype2tensor
 from mmdet.registry import MODELS, TASK_UTILS
 from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import bbox_flip
+from mmengine.config import ConfigDict
 from mmengine.logging import print_log
 from mmengine.model import BaseTTAModel
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from ..child_keys import use_child_keys
-from .box_voting import box_voting
+from .preparation import check_preparations, prepare_for_test
 from .scale_plan import View
+from .view_joining import check_joining, join_views, joined_fields
 
-JOINED = ('bboxes', 'scores', 'labels')
 GROUPED = 'group_pred_instances'
 
 
@@ -44,16 +46,22 @@ class MultiScaleTestModel(BaseTTAModel):
 
     A detector of anchor-scale groups (Group Sampling) may give
     ``group_pred_instances``, a dict, name of the group -> its own detections:
-    each group is joined by itself, in the same way. An NMS keeps the boxes'
-    ``groups``; a voted box has none.
+    each group is joined by itself, in the same way. An NMS keeps what else a
+    box of a view has, its ``groups``, ``templates`` and ``features``; a voted
+    box has none.
+
+    A detector may leave the suppression to this model and give all boxes of a
+    view (``test_cfg=dict(nms=None)``, if its head knows that): then one NMS
+    over the union of all views is the only one, as in "Finding Tiny Faces".
+    Its scores may be logits.
 
     Args:
         module: Config of a detector, or the detector.
         tta_cfg: How to join the views: ``voting``, arguments of
             :func:`~tinyfaces.models.test_time.box_voting.box_voting` but
             ``max_num``, or ``nms``, config of an NMS over all of them; and
-            ``max_per_img``, the number of boxes to keep of a picture. Classes
-            are joined apart.
+            ``max_per_img``, the number of boxes to keep of a picture, ``None``
+            for all. Classes are joined apart.
         plan: Config of a plan from ``TASK_UTILS``, such as
             :class:`~tinyfaces.models.test_time.scale_plan.ScalePlan`; a
             callable that gives the views of a picture of some width and
@@ -61,49 +69,49 @@ class MultiScaleTestModel(BaseTTAModel):
         interpolation: As of the transform ``Resize``; ``'area'`` if a plan
             shrinks pictures much.
         data_preprocessor: Overrides the detector's, as in ``BaseTTAModel``.
+        test_cfg: What is different in the detector's own ``test_cfg`` when it
+            looks at views. Merged into its config as one config file into
+            another, so ``_delete_=True`` replaces a part.
+        prepare: What to do to the detector, once and in eval mode, before it
+            looks at its first picture, so that it is faster:
+            ``'fuse_conv_bn'``, ``'channels_last'``; see
+            :mod:`~tinyfaces.models.test_time.preparation`. Predictions are
+            equal up to rounding. Checkpoints must be loaded before.
 
     Raises:
         ValueError: ``tta_cfg`` says not one way to join the views, not how
-            many boxes to keep, or something that this way does not take.
+            many boxes to keep, or something that this way does not take;
+            ``test_cfg`` is for a detector that has been built; or there is
+            nothing of a name in ``prepare``.
     """
 
-    def __init__(self,
-                 module: dict | nn.Module,
-                 tta_cfg: dict,
-                 plan: dict | None = None,
-                 interpolation: str = 'bilinear',
-                 data_preprocessor: dict | nn.Module | None = None) -> None:
+    def __init__(
+        self,
+        module: dict | nn.Module,
+        tta_cfg: dict,
+        plan: dict | None = None,
+        interpolation: str = 'bilinear',
+        data_preprocessor: dict | nn.Module | None = None,
+        test_cfg: dict | None = None,
+        prepare: Sequence[str] = ()) -> None:
+        if test_cfg is not None:
+            module = _with_test_cfg(module, test_cfg)
         super().__init__(module, data_preprocessor)
-        ways = set(tta_cfg) - {'max_per_img'}
-        if ways not in ({'voting'}, {'nms'}) or tta_cfg.get('max_per_img',
-                                                            0) < 1:
-            raise ValueError(
-                'tta_cfg of a MultiScaleTestModel must be dict(voting='
-                'dict(...), max_per_img=...) or dict(nms=dict(...), '
-                f'max_per_img=...), but is {dict(tta_cfg)}; a config that '
-                'replaces tta_cfg of its base needs _delete_=True')
+        check_joining(tta_cfg)
         self.tta_cfg = tta_cfg
-        # A box that an NMS leaves is one box of one group.
-        self.joined = JOINED + (('groups', ) if 'nms' in tta_cfg else ())
-        self._check_joining()
+        self.joined = joined_fields(tta_cfg)
         self.plan = TASK_UTILS.build(plan or dict(type='BudgetScalePlan'))
         self.interpolation = interpolation
+        self.prepare = check_preparations(prepare)
+        self._prepared = False
         self._told_of = set()
         use_child_keys(self, 'module')
 
-    def _check_joining(self) -> None:
-        """Fail now, not at the first picture: join two equal boxes."""
-        boxes = InstanceData(
-            bboxes=torch.tensor([[0., 0., 1., 1.]] * 2),
-            scores=torch.ones(2),
-            labels=torch.zeros(2, dtype=torch.long))
-        try:
-            self._join([boxes])
-        # mmcv evaluates the type of an NMS, as a name.
-        except (AttributeError, NameError, TypeError, ValueError) as error:
-            raise ValueError('boxes cannot be joined by tta_cfg of a '
-                             f'MultiScaleTestModel, {dict(self.tta_cfg)}: '
-                             f'{error}') from error
+    def _prepare_once(self) -> None:
+        """Do to the detector what is to be done before its first test."""
+        if not self._prepared and not self.module.training:
+            prepare_for_test(self.module, self.prepare)
+            self._prepared = True
 
     @torch.no_grad()
     def test_step(self, data: dict) -> list[DetDataSample]:
@@ -122,6 +130,7 @@ class MultiScaleTestModel(BaseTTAModel):
             TypeError: The pictures come from ``TestTimeAug``.
             ValueError: A picture has been resized.
         """
+        self._prepare_once()
         results = []
         for image, sample in zip(data['inputs'], data['data_samples']):
             if not isinstance(image, Tensor):
@@ -240,48 +249,40 @@ class MultiScaleTestModel(BaseTTAModel):
         merged = []
         for looks in data_samples_list:
             groups = [look.get(GROUPED, {}) for look in looks]
-            looks[0].pred_instances = self._join(
-                [look.pred_instances for look in looks])
+            looks[0].pred_instances = join_views(
+                [look.pred_instances for look in looks], self.tta_cfg)
             names = dict.fromkeys(name for view in groups for name in view)
             if names:
                 looks[0].group_pred_instances = {
                     name:
-                    self._join([view[name] for view in groups if name in view])
+                    join_views([view[name] for view in groups if name in view],
+                               self.tta_cfg)
                     for name in names
                 }
             merged.append(looks[0])
         return merged
 
-    def _join(self, views: list[InstanceData]) -> InstanceData:
-        """Detections of all views, joined, the best ones first."""
-        # What a head gives for nothing found may lack fields of the others.
-        found = InstanceData.cat([view for view in views if len(view)]
-                                 or views[:1])
-        if len(found) == 0:
-            return found
-        boxes, scores = found.bboxes.float(), found.scores.float()
-        limit = self.tta_cfg['max_per_img']
-        if 'nms' in self.tta_cfg:
-            dets, kept = batched_nms(boxes, scores, found.labels,
-                                     self.tta_cfg['nms'])
-            joined = found[kept[:limit]]
-            # Some kinds of NMS change boxes or scores.
-            joined.bboxes = dets[:limit, :4]
-            joined.scores = dets[:limit, 4]
-            return joined
-        voted = []
-        for label in found.labels.unique():
-            one = found.labels == label
-            faces = box_voting(
-                boxes[one],
-                scores[one],
-                max_num=limit,
-                **self.tta_cfg['voting'])
-            voted.append(
-                InstanceData(
-                    bboxes=faces[0],
-                    scores=faces[1],
-                    labels=label.repeat(len(faces[1]))))
-        joined = InstanceData.cat(voted)
-        order = joined.scores.sort(descending=True, stable=True)[1]
-        return joined[order[:limit]]
+
+def _with_test_cfg(module: dict | nn.Module, changes: dict) -> ConfigDict:
+    """A copy of a detector's config with changes to its ``test_cfg``.
+
+    Args:
+        module: Config of a detector, or of a ``PostProcessedDetector``.
+        changes: Merged into the ``test_cfg`` of the detector itself.
+
+    Raises:
+        ValueError: It is no config but a detector.
+    """
+    if isinstance(module, nn.Module):
+        raise ValueError(
+            'test_cfg of a MultiScaleTestModel changes the config of its '
+            f'detector, but this {type(module).__name__} has been built; '
+            'give its config, or make the changes there before it is built')
+    module = ConfigDict(copy.deepcopy(module))
+    detector = module
+    while 'detector' in detector:
+        detector = detector.detector
+    if detector.get('test_cfg') is None:
+        detector.test_cfg = ConfigDict()
+    detector.test_cfg.merge(ConfigDict(changes))
+    return module
