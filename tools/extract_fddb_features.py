@@ -2,13 +2,20 @@
 
 For tools/fit_ellipse_regressor.py, which fits ellipses to these features.
 
-Example:
+Examples:
     python tools/extract_fddb_features.py CONFIG.py CHECKPOINT.pth \
+        --gt FDDB-folds --images originalPics --out features.npz
+    python tools/extract_fddb_features.py TINY_FACES.py CHECKPOINT.pth \
+        --source backbone --all-levels --tta tiny_faces_wider \
         --gt FDDB-folds --images originalPics --out features.npz
 """
 import argparse
 import os
 import sys
+
+from _runner import replace_part
+from _test_config import innermost_datasets
+from mmengine.config import Config, ConfigDict
 
 from tinyfaces.apis.detection_features import detect_with_features
 from tinyfaces.datasets.fddb_annotations import load_fold_lists
@@ -35,6 +42,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default='neck',
         choices=['neck', 'backbone'],
         help='whose features (default: %(default)s)')
+    add('--all-levels',
+        action='store_true',
+        help='read all levels, not the one that fits the size of the face: '
+        'the features of the box regression of a TemplateHead')
+    add('--tta',
+        metavar='NAME',
+        help='multi-scale test by the tta_model and tta_pipeline of NAME, a '
+        'file or the name of one in configs/_base_/tta; it must join views '
+        'by nms')
     add('--only-given',
         action='store_true',
         help='leave out pictures that do not exist')
@@ -70,8 +86,18 @@ def run(args: argparse.Namespace) -> str:
         name: os.path.join(args.images, file)
         for name, file in files.items()
     }
-    found = detect_with_features(args.config, args.checkpoint, pictures,
-                                 args.source, args.device)
+    config = Config.fromfile(args.config)
+    if args.tta:
+        replace_part(config, args.tta, 'tta', '--tta',
+                     ('tta_model', 'tta_pipeline'))
+        config.model = ConfigDict(**config.tta_model, module=config.model)
+        # What follows says what is wrong with a config without one.
+        if config.get('test_dataloader'):
+            for dataset in innermost_datasets(config.test_dataloader.dataset,
+                                              'dataset').values():
+                dataset.pipeline = config.tta_pipeline
+    found = detect_with_features(config, args.checkpoint, pictures,
+                                 args.source, args.device, args.all_levels)
     save_detection_features(*found, args.out)
     detections = sum(map(len, found[0].values()))
     return (f'{detections:,} detections in {len(pictures):,} of '

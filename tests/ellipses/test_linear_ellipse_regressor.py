@@ -133,7 +133,8 @@ def regressor():
 
 def test_files_keep_everything(regressor, tmp_path):
     boxes, features, _ = planted()
-    for sampling in (None, FeatureSampling('neck', 2.5)):
+    for sampling in (None, FeatureSampling('neck', 2.5),
+                     FeatureSampling('backbone', 4., all_levels=True)):
         regressor = replace(regressor, sampling=sampling, iou_thr=.4)
         save_ellipse_regressor(regressor, tmp_path / 'r.npz')
         loaded = load_ellipse_regressor(tmp_path / 'r.npz')
@@ -228,6 +229,13 @@ def test_feature_files(tmp_path):
         assert list(ours) == list(theirs)
         for name in ours:
             np.testing.assert_array_equal(ours[name], theirs[name])
+    save_detection_features(detections, features,
+                            FeatureSampling('neck', 2., True), path)
+    assert load_detection_features(path).sampling.all_levels
+    # As written before there was a choice.
+    rewrite(path, all_levels=None)
+    assert load_detection_features(path).sampling == FeatureSampling(
+        'neck', 2.)
     for changes in (dict(counts=np.array([2, 0, 2])), dict(format='x'),
                     dict(features=None),
                     dict(detections=np.array([[1, 2, -3, 4, 5.]] * 3)),

@@ -7,6 +7,7 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from tiny_detector import RETINANET
 
+from tinyfaces.ellipses import FeatureSampling
 from tinyfaces.models.task_modules import (FeaturePyramid, FeatureSampler,
                                            Priors, anchor_scale, priors_of)
 
@@ -83,6 +84,30 @@ def test_strides_of_padded_and_unpadded_inputs(shape):
     assert floored.centres == [(2, 2), (16, 16)]
 
 
+def test_all_levels_one_behind_the_other():
+    step = TASK_UTILS.build(
+        dict(type='FeatureSampler', source='backbone', all_levels=True))
+    assert step.sampling == FeatureSampling('backbone', 4., True)
+    pyramid = ramps((128, 128), (4, 8, 16))
+    # Levels may have different numbers of channels.
+    pyramid.maps[1] = pyramid.maps[1][1:]
+    boxes = [around(50.7, 33.2, 16), around(60, 70, 90), around(1, 127.9, 5)]
+    found = step.sample(sample(boxes), pyramid)
+    torch.testing.assert_close(
+        found,
+        torch.tensor([[0, 50.7, 33.2, 50.7, 33.2, 2, 50.7, 33.2],
+                      [0, 60, 70, 60, 70, 2, 60, 70],
+                      [0, 2, 126, 4, 124, 2, 8, 120]]))
+    assert step.sample(sample([]), pyramid).shape == (0, 8)
+
+
+def test_features_of_a_view_are_kept():
+    found = sample([around(20, 20, 16)])
+    found.pred_instances.features = torch.tensor([[3., 5]])
+    FeatureSampler()(found)
+    assert found.pred_instances.features.tolist() == [[3, 5]]
+
+
 def test_none_found():
     step = FeatureSampler()
     found = step.sample(sample([]), ramps((128, 128), (4, 8)))
@@ -102,8 +127,13 @@ def test_bad_input():
         FeatureSampler(level_scale=0)
     uneven = FeaturePyramid(
         [torch.zeros(3, 8, 8), torch.zeros(5, 4, 4)], (32, 32))
-    with pytest.raises(ValueError, match=r'neck have \[3, 5\] channels'):
+    with pytest.raises(ValueError, match=r'neck have \[3, 5\] channels.*all_'):
         FeatureSampler().sample(sample([]), uneven)
+    for all_levels in (False, True):
+        with pytest.raises(ValueError, match='leave mirrored views'):
+            FeatureSampler(all_levels=all_levels).sample(
+                sample([around(20, 20, 16)], flip=True),
+                ramps((128, 128), (4, 8)))
 
 
 def test_scale_of_anchors():
@@ -142,3 +172,34 @@ def test_priors_of_heads():
             torch.tensor([[centre] * 2, [centre * 2] * 2]).float())
         assert priors_of(detector, 3) is None
     assert priors_of(torch.nn.Identity(), 2) is None
+
+
+def test_maps_that_a_head_brings_to_one_grid():
+    """Cells lie where such a head reads them for the centre of a prior."""
+    detector = torch.nn.Module()
+    head = detector.bbox_head = torch.nn.Module()
+    head.prior_generator = TASK_UTILS.build(
+        dict(
+            type='AnchorGenerator',
+            strides=[8],
+            scales=[1],
+            ratios=[1.],
+            centers=[(.5, .5)]))
+    head.in_strides = (4, 8, 16)
+    priors = priors_of(detector, 3)
+    assert priors_of(detector, 1) is None
+    generator = torch.Generator().manual_seed(0)
+    maps = [
+        torch.rand(channels, 96 // stride, 128 // stride, generator=generator)
+        for channels, stride in zip((1, 2, 3), head.in_strides)
+    ]
+    on_grid = torch.cat([
+        maps[0][:, ::2, ::2], maps[1],
+        torch.nn.functional.interpolate(
+            maps[2][None], scale_factor=2, mode='bilinear')[0]
+    ])
+    y, x = torch.meshgrid(torch.arange(12), torch.arange(16), indexing='ij')
+    boxes = torch.stack((x * 8 - 5, y * 8 - 7, x * 8 + 6, y * 8 + 8), dim=-1)
+    found = FeatureSampler(all_levels=True).sample(
+        sample(boxes.tolist()), FeaturePyramid(maps, (96, 128), priors))
+    torch.testing.assert_close(found, on_grid.flatten(1).T)

@@ -257,3 +257,36 @@ def test_extracting_features(data, monkeypatch, capsys):
     assert 'channels' in capsys.readouterr().err
     with pytest.raises(SystemExit, match='2'):
         main(*args[:-4], '--out', 'f.txt')
+
+
+def test_features_of_all_levels_and_views(data, monkeypatch, capsys):
+    """From a multi-scale test, through a fit, to ellipses of such a test."""
+    main = load_tool('extract_fddb_features', monkeypatch)
+    save_random_model(RETINANET, data)
+    with open(data / 'config.py', 'a') as stream:
+        stream.write('\ntest_dataloader = dict(dataset=dict(pipeline=[]))\n')
+    (data / 'tta.py').write_text(
+        "tta_model = dict(type='MultiScaleTestModel', plan=dict("
+        "type='ScalePlan', scales=[dict(scale=1.), dict(scale=2.)]), "
+        "tta_cfg=dict(nms=dict(type='nms', iou_threshold=.4), max_per_img=50)"
+        ")\n"
+        "tta_pipeline = [dict(type='LoadImageFromFile'), dict("
+        "type='PackDetInputs', meta_keys=('ori_shape', 'img_shape'))]\n")
+    common = ('--gt', data / 'FDDB-folds', '--images', data / 'originalPics')
+    assert main(data / 'config.py', data / 'weights.pth', *common, '--out',
+                data / 'f.npz', '--device', 'cpu', '--source', 'backbone',
+                '--all-levels', '--tta', data / 'tta.py') == 0
+    found = load_detection_features(data / 'f.npz')
+    assert found.sampling == FeatureSampling(
+        'backbone', found.sampling.level_scale, all_levels=True)
+    np.testing.assert_allclose(found.sampling.level_scale, 2 * 2**.25)
+    # Channels of the four maps of the backbone.
+    assert {part.shape[1] for part in found.features.values()} == {472}
+    assert sum(map(len, found.features.values())) > 100
+    fit = load_tool('fit_ellipse_regressor', monkeypatch)
+    assert fit(data / 'f.npz', *common, '--iou-thr', 0, '--alpha', 1, '--out',
+               data / 'r.npz') == 0
+    assert 'backbone features, held out' in capsys.readouterr().out
+    assert load_ellipse_regressor(data / 'r.npz').sampling == found.sampling
+    step = EllipseRegressor(data / 'r.npz')
+    assert step.feature_source == 'backbone' and step.sampler.all_levels

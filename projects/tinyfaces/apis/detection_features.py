@@ -1,6 +1,7 @@
 """Detections of many pictures, with the detector's own features."""
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -19,7 +20,8 @@ def detect_with_features(
     weights: str | os.PathLike,
     pictures: Mapping[str, str],
     source: str = 'neck',
-    device: str = 'auto'
+    device: str = 'auto',
+    all_levels: bool = False
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], FeatureSampling]:
     """Look at pictures as a test with this config does.
 
@@ -34,6 +36,7 @@ def detect_with_features(
             the level follows from the anchors' size (see
             :class:`~tinyfaces.models.FeatureSampler`).
         device: ``'auto'``, ``'cpu'``, ``'cuda:0'``, ...
+        all_levels: Read all levels, one behind the other.
 
     Returns:
         tuple: Name -> float64 (n, 5), x y w h score with w = x2 - x1; name
@@ -50,15 +53,14 @@ def detect_with_features(
                          'says how pictures are resized')
     # A threshold of 1 leaves the config's own one as it is.
     detector = FaceDetector(config, weights, device, score_thr=1.).model
-    sampling = FeatureSampling(source, anchor_scale(detector))
+    # The detector inside a model that joins several views has the anchors.
+    sampling = FeatureSampling(
+        source, anchor_scale(getattr(detector, 'module', detector)),
+        all_levels)
     model = PostProcessedDetector(
         detector,
-        dict(post_process=[
-            dict(
-                type='FeatureSampler',
-                source=source,
-                level_scale=sampling.level_scale)
-        ])).eval()
+        dict(post_process=[dict(type='FeatureSampler', **asdict(sampling))
+                           ])).eval()
     model.cfg = config
     rectangles, features = {}, {}
     for name, file in tqdm(pictures.items(), 'detecting', unit='picture'):

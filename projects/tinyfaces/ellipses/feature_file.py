@@ -57,7 +57,8 @@ def save_detection_features(detections: Mapping[str, np.ndarray],
             features=np.concatenate([features[name]
                                      for name in names]).astype(np.float32),
             source=sampling.source,
-            level_scale=sampling.level_scale)
+            level_scale=sampling.level_scale,
+            all_levels=sampling.all_levels)
 
 
 def load_detection_features(path: str | os.PathLike) -> DetectionFeatures:
@@ -92,8 +93,10 @@ def load_detection_features(path: str | os.PathLike) -> DetectionFeatures:
         if (rows[:, 2:4] < 0).any() or (np.abs(rows[:, :4]) > FARTHEST).any():
             raise ValueError('a size is negative, or a number beyond '
                              f'{FARTHEST:,.0f} pixels')
+        # Files written before there was a choice have one level.
         sampling = FeatureSampling(
-            str(content['source']), float(content['level_scale']))
+            str(content['source']), float(content['level_scale']),
+            bool(content.get('all_levels', False)))
     except FileNotFoundError:
         raise FileNotFoundError(f'{path} does not exist; {_REMEDY}') from None
     except IsADirectoryError:

@@ -17,10 +17,12 @@ class FeatureSampling:
             ``backbone``.
         level_scale: The level is the one whose stride times this number is
             closest to the square root of a box's area.
+        all_levels: All levels are read instead, one behind the other.
     """
 
     source: str
     level_scale: float
+    all_levels: bool = False
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,11 @@ class FeatureTap:
         while self._handles:
             self._handles.pop().remove()
 
+    @property
+    def has_seen(self) -> bool:
+        """Whether the network has run at all."""
+        return bool(self._input_shapes)
+
     def pyramid(self, source: str, index: int,
                 batch_size: int) -> FeaturePyramid:
         """What a submodule gave for one picture of the batch.
@@ -75,10 +80,13 @@ class FeatureTap:
                 f'the {source} of {type(self._detector).__name__} ran '
                 f'{len(outputs)} times for a batch of {batch_size}: features '
                 'can only be read from a single pass; use a regressor that '
-                'was fitted on box features')
-        # Heads look at the neck; a backbone may have as many levels of others.
+                'was fitted on box features, or pictures that need no tiles')
+        # Heads look at the neck, if there is one; a backbone below it may
+        # have as many levels of others.
+        neck = getattr(self._detector, 'neck', None)
+        seen = 'backbone' if neck is None else 'neck'
         priors = priors_of(self._detector, len(
-            outputs[0])) if source == 'neck' else None
+            outputs[0])) if source == seen else None
         return FeaturePyramid([level[index] for level in outputs[0]],
                               self._input_shapes[0], priors)
 

@@ -1,5 +1,6 @@
 """Steps behind a detector's predictions."""
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
 from mmdet.registry import MODELS, TASK_UTILS
 from mmdet.structures import DetDataSample
@@ -7,6 +8,7 @@ from mmengine.model import BaseModel, BaseTTAModel
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
+from tinyfaces.ellipses import FeatureSampling
 from ..child_keys import use_child_keys
 from .feature_tap import FeatureTap
 
@@ -26,6 +28,9 @@ class PostProcessedDetector(BaseModel):
     of the submodule that its ``feature_source`` names, if it names one; the
     features come from the same forward pass. For test-time augmentation
     wrap the augmenting model, so that the steps see the merged detections.
+    Features are then those of the view that a detection comes from: a
+    :class:`~tinyfaces.models.MultiScaleTestModel` that joins views by NMS
+    has its detector wrapped, too, and keeps what is read there.
 
     Args:
         detector: Config of a detector or of a model for test-time
@@ -35,8 +40,8 @@ class PostProcessedDetector(BaseModel):
 
     Raises:
         ValueError: ``test_cfg`` has no steps or something else; or a step
-            needs features that the detector does not have, or of which
-            there are several sets under test-time augmentation.
+            needs features that the detector does not have, or that
+            test-time augmentation does not keep.
     """
 
     def __init__(self, detector: dict | nn.Module, test_cfg: dict) -> None:
@@ -61,13 +66,14 @@ class PostProcessedDetector(BaseModel):
         })
         if self._sources:
             if isinstance(detector, BaseTTAModel):
-                raise ValueError(
-                    "a post-processing step needs the detector's features, "
-                    'but test-time augmentation has different ones for every '
-                    'view of a picture; use a regressor that was fitted on '
-                    'box features')
-            # Fail now, not at the first picture.
-            FeatureTap(detector, self._sources)
+                _sample_in_views(detector, [
+                    getattr(step, 'sampling', None) for step in self.steps
+                    if getattr(step, 'feature_source', None)
+                ])
+                self._sources = []
+            else:
+                # Fail now, not at the first picture.
+                FeatureTap(detector, self._sources)
         use_child_keys(self, 'detector')
 
     def __getattr__(self, name: str):
@@ -130,8 +136,37 @@ class PostProcessedDetector(BaseModel):
         for index, sample in enumerate(samples):
             for step in self.steps:
                 source = getattr(step, 'feature_source', None)
-                if source:
+                # A detector may know without a look that there is nothing.
+                if source and (tap.has_seen or len(sample.pred_instances)):
                     step(sample, tap.pyramid(source, index, len(samples)))
                 else:
                     step(sample)
         return samples
+
+
+def _sample_in_views(model: BaseTTAModel,
+                     wanted: Sequence[FeatureSampling | None]) -> None:
+    """Let a model's detector give the features of each view's detections.
+
+    Args:
+        model: Its detector is wrapped.
+        wanted: How each of the steps behind it reads features.
+
+    Raises:
+        ValueError: The model does not keep features, or steps want several
+            kinds.
+    """
+    if 'features' not in getattr(model, 'joined', ()):
+        raise ValueError(
+            "a post-processing step needs the detector's features, but "
+            'test-time augmentation has different ones for every view of a '
+            'picture; use a MultiScaleTestModel that joins views by nms, or a '
+            'regressor that was fitted on box features')
+    if len(set(wanted)) > 1 or None in wanted:
+        raise ValueError(
+            'a detection under test-time augmentation keeps features of one '
+            'kind, those of a FeatureSampler or an EllipseRegressor, but the '
+            f'post-processing steps want {list(dict.fromkeys(wanted))}')
+    model.module = PostProcessedDetector(
+        model.module,
+        dict(post_process=[dict(type='FeatureSampler', **asdict(wanted[0]))]))

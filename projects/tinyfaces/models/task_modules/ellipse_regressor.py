@@ -1,12 +1,13 @@
 """Bounding ellipses as a step behind any detector."""
 import os
+from dataclasses import asdict
 
 import numpy as np
 from mmdet.registry import TASK_UTILS
 from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import get_box_tensor
 
-from tinyfaces.ellipses import (S3FD_MAP, join_features,
+from tinyfaces.ellipses import (S3FD_MAP, FeatureSampling, join_features,
                                 load_ellipse_regressor, widen_boxes)
 from .feature_sampler import FeaturePyramid, FeatureSampler
 
@@ -48,13 +49,17 @@ class EllipseRegressor:
             self.regressor = load_ellipse_regressor(model)
             sampling = self.regressor.sampling
             if sampling is not None:
-                self.sampler = FeatureSampler(sampling.source,
-                                              sampling.level_scale)
+                self.sampler = FeatureSampler(**asdict(sampling))
 
     @property
     def feature_source(self) -> str | None:
         """Submodule whose features are needed; None for boxes alone."""
         return self.sampler and self.sampler.feature_source
+
+    @property
+    def sampling(self) -> FeatureSampling | None:
+        """How these are read; None for boxes alone."""
+        return self.sampler and self.sampler.sampling
 
     def __call__(self,
                  data_sample: DetDataSample,
@@ -67,7 +72,8 @@ class EllipseRegressor:
                 Where that is only a tile of a picture, ``whole_shape`` is
                 the height and width of that picture at the tile's scale: the
                 size of a box is told in shares of the whole.
-            pyramid: What :attr:`feature_source` gave for this picture.
+            pyramid: What :attr:`feature_source` gave for this picture. None
+                for detections that have ``features``, or need none.
 
         Raises:
             ValueError: The detector's features differ in number from those
@@ -75,6 +81,9 @@ class EllipseRegressor:
         """
         instances = data_sample.pred_instances
         tensor = get_box_tensor(instances.bboxes)
+        if len(tensor) == 0:
+            instances.ellipses = tensor.new_zeros((0, 5))
+            return
         boxes = tensor.detach().double().cpu().numpy()
         if self.regressor is None:
             # fddb_test.py of S3FD, on whose output the map was fitted.
