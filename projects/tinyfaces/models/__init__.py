@@ -1,19 +1,27 @@
 """Components of the detectors."""
-from .dense_heads import ScaleGroupHead, SelectiveRefineHead
-from .detectors import GroupSampling, PostProcessedDetector, RefineFace
+from .backbones import VGG16, TruncatedMobileNetV2
+from .dense_heads import ScaleGroupHead, SelectiveRefineHead, TemplateHead
+from .detectors import (GroupSampling, PostProcessedDetector, RefineFace,
+                        TinyFaces)
 from .layers import RFEBlock
 from .losses import IoULeastSquareLoss, ScaleAwareMarginLoss
 from .necks import RefineFPN, TopDownNeck
 from .roi_heads import FeatureSupervisionHead, PairMeanBBoxHead
-from .task_modules import (EllipseRegressor, FeatureSampler, ScaleGroupSampler,
-                           StreamingMaxIoUAssigner, TwoPassAssigner)
-from .test_time import BudgetScalePlan, MultiScaleTestModel, ScalePlan
+from .task_modules import (BalancedHardSampler, EllipseRegressor,
+                           FeatureSampler, ScaleGroupSampler,
+                           StreamingMaxIoUAssigner, TemplateAssigner,
+                           TemplatePriorGenerator, TwoPassAssigner)
+from .test_time import (BudgetScalePlan, DemoScalePlan, MultiScaleTestModel,
+                        ScalePlan)
 
 __all__ = [
-    'BudgetScalePlan', 'EllipseRegressor', 'FeatureSampler',
-    'FeatureSupervisionHead', 'GroupSampling', 'IoULeastSquareLoss',
-    'MultiScaleTestModel', 'PairMeanBBoxHead', 'PostProcessedDetector',
-    'RFEBlock', 'RefineFPN', 'RefineFace', 'ScaleAwareMarginLoss',
-    'ScaleGroupHead', 'ScaleGroupSampler', 'ScalePlan', 'SelectiveRefineHead',
-    'StreamingMaxIoUAssigner', 'TopDownNeck', 'TwoPassAssigner'
+    'BalancedHardSampler', 'BudgetScalePlan', 'DemoScalePlan',
+    'EllipseRegressor', 'FeatureSampler', 'FeatureSupervisionHead',
+    'GroupSampling', 'IoULeastSquareLoss', 'MultiScaleTestModel',
+    'PairMeanBBoxHead', 'PostProcessedDetector', 'RFEBlock', 'RefineFPN',
+    'RefineFace', 'ScaleAwareMarginLoss', 'ScaleGroupHead',
+    'ScaleGroupSampler', 'ScalePlan', 'SelectiveRefineHead',
+    'StreamingMaxIoUAssigner', 'TemplateAssigner', 'TemplateHead',
+    'TemplatePriorGenerator', 'TinyFaces', 'TopDownNeck',
+    'TruncatedMobileNetV2', 'TwoPassAssigner', 'VGG16'
 ]

@@ -1,5 +1,6 @@
 """Heads that predict on every cell of a feature map."""
 from .scale_group_head import ScaleGroupHead
 from .selective_refine_head import SelectiveRefineHead
+from .template_head import TemplateHead
 
-__all__ = ['ScaleGroupHead', 'SelectiveRefineHead']
+__all__ = ['ScaleGroupHead', 'SelectiveRefineHead', 'TemplateHead']

@@ -1,4 +1,5 @@
 """Building blocks of necks and heads."""
+from .receptive_field import ReceptiveField, receptive_fields
 from .rfe_block import RFEBlock
 
-__all__ = ['RFEBlock']
+__all__ = ['RFEBlock', 'ReceptiveField', 'receptive_fields']

@@ -1,4 +1,5 @@
 """Matching of anchors and faces, and steps behind a detector."""
+from .balanced_hard_sampler import BalancedHardSampler
 from .best_anchor_level import best_anchor_levels
 from .ellipse_regressor import EllipseRegressor
 from .feature_sampler import (FeaturePyramid, FeatureSampler, Priors,
@@ -6,11 +7,14 @@ from .feature_sampler import (FeaturePyramid, FeatureSampler, Priors,
 from .scale_group_sampler import ScaleGroupSampler
 from .scale_groups import group_edges, group_indices
 from .streaming_max_iou_assigner import StreamingMaxIoUAssigner
+from .template_assigner import TemplateAssigner, TemplateTargets
+from .template_prior_generator import TemplatePriorGenerator
 from .two_pass_assigner import TwoPassAssigner
 
 __all__ = [
-    'EllipseRegressor', 'FeaturePyramid', 'FeatureSampler', 'Priors',
-    'ScaleGroupSampler', 'StreamingMaxIoUAssigner', 'TwoPassAssigner',
-    'anchor_scale', 'best_anchor_levels', 'group_edges', 'group_indices',
-    'priors_of'
+    'BalancedHardSampler', 'EllipseRegressor', 'FeaturePyramid',
+    'FeatureSampler', 'Priors', 'ScaleGroupSampler', 'StreamingMaxIoUAssigner',
+    'TemplateAssigner', 'TemplatePriorGenerator', 'TemplateTargets',
+    'TwoPassAssigner', 'anchor_scale', 'best_anchor_levels', 'group_edges',
+    'group_indices', 'priors_of'
 ]
