@@ -71,12 +71,13 @@ def paste_faces(picture: Tensor, count: int) -> tuple[Tensor, Tensor]:
             torch.from_numpy(np.array(boxes).reshape(-1, 4)).float())
 
 
-def detections_of(faces: Tensor, each: int) -> InstanceData:
+def detections_of(faces: Tensor, each: int, device: str) -> InstanceData:
     """Boxes near faces, with different scores.
 
     Args:
         faces: (n, 4) xyxy.
         each: Boxes of a face.
+        device: Where they are to be; the numbers are the same on all.
     """
     generator = torch.Generator().manual_seed(0)
     boxes = faces.repeat(each, 1)
@@ -85,7 +86,7 @@ def detections_of(faces: Tensor, each: int) -> InstanceData:
     return InstanceData(
         bboxes=boxes,
         scores=torch.randn(len(boxes), generator=generator),
-        labels=torch.zeros(len(boxes), dtype=torch.long))
+        labels=torch.zeros(len(boxes), dtype=torch.long)).to(device)
 
 
 def measure(args: argparse.Namespace) -> tuple[str, bool]:
@@ -93,6 +94,7 @@ def measure(args: argparse.Namespace) -> tuple[str, bool]:
     detector = load_detector(args.config, args.checkpoint, args.device,
                              not args.no_tiles)
     model = pyramid(detector, ['fuse_conv_bn', 'channels_last'])
+    detector = model.ready_module()
     network = [
         watch(detector, 'extract_feat', args.device),
         watch(detector.bbox_head, 'predict_maps', args.device)
@@ -118,7 +120,7 @@ def measure(args: argparse.Namespace) -> tuple[str, bool]:
             if run >= 0:  # The first ones pay for set-up.
                 times[count].append((*parts, total - sum(parts)))
     ratios = [b[0] / a[0] for a, b in zip(*times.values())]
-    many = detections_of(faces.to(args.device), args.boxes)
+    many = detections_of(faces, args.boxes, args.device)
     suppression = median(
         clocked(args.device, lambda: join_views([many], model.tta_cfg))[0]
         for _ in range(5))

@@ -80,7 +80,7 @@ def build(args: argparse.Namespace, name: str, detector=None):
         model = Plain(detector)
         return model, model.seconds
     model = pyramid(detector, STEPS[name])
-    calls = watch(detector, 'test_step', args.device)
+    calls = watch(model.ready_module(), 'test_step', args.device)
     views = []
 
     def run(picture: Tensor) -> Tensor:

@@ -1,4 +1,5 @@
 """The benchmarks of Finding Tiny Faces, on a small network."""
+import copy
 import importlib
 import json
 import sys
@@ -11,6 +12,7 @@ from mmdet.models.backbones.resnet import Bottleneck
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from tinyfaces.models.dense_heads import TemplateHead
 
@@ -196,6 +198,16 @@ def test_frames_per_second(load, monkeypatch):
     assert float(row[1]) == pytest.approx(1 / float(row[2]), rel=.1)
 
 
+def test_tiles_in_the_benchmarks(load, detector, noise):
+    """In inference mode, as all of them run: what the whole views give."""
+    shared, tiled = load('_tiny_faces'), copy.deepcopy(detector)
+    tiled.tiling = dict(max_pixels=100 * 100, tile=1024, halo=None)
+    found = shared.find(shared.pyramid(tiled), noise)
+    assert tiled._receptive_field is not None
+    expected = shared.find(shared.pyramid(detector), noise)
+    assert load('tiny_faces_pyramid').difference(found, expected)[2] == 0
+
+
 def test_faces_are_pasted(load, noise):
     crowd, boxes = load('tiny_faces_crowd').paste_faces(noise, 20)
     assert crowd.shape == noise.shape and crowd.dtype == torch.uint8
@@ -216,10 +228,34 @@ def test_faces_are_pasted(load, noise):
 def test_detections_of_faces(load):
     crowd = load('tiny_faces_crowd')
     faces = torch.tensor([[0., 0, 20, 20], [100, 0, 120, 20]])
-    many = crowd.detections_of(faces, 7)
+    many = crowd.detections_of(faces, 7, 'cpu')
     assert isinstance(many, InstanceData) and len(many) == 14
     assert (many.bboxes[::2] < 60).all() and (many.bboxes[1::2, 0] > 60).all()
     assert len(many.scores.unique()) == 14
+    # All of them where the detector is.
+    for value in crowd.detections_of(faces, 7, 'meta').values():
+        assert value.device.type == 'meta' and len(value) == 14
+
+
+def test_times_are_those_of_the_prepared_network(load, monkeypatch):
+    """And not of the one that it is a copy of."""
+    for name in ('tiny_faces_crowd', 'tiny_faces_pyramid'):
+        module, watched = load(name), []
+
+        def watch(owner, method, device, watched=watched):
+            watched.append((owner, method))
+            return load('_tiny_faces').watch(owner, method, device)
+
+        monkeypatch.setattr(module, 'watch', watch)
+        if name == 'tiny_faces_crowd':
+            module.measure(arguments())
+            owner, method = watched[0]
+            assert method == 'extract_feat'
+        else:
+            module.build(arguments(), module.OURS)
+            (owner, method), = watched
+            assert method == 'test_step'
+        assert not any(isinstance(x, _BatchNorm) for x in owner.modules())
 
 
 def test_crowd_report(load):

@@ -76,6 +76,7 @@ def test_sizes_and_places(draw):
 
 
 def test_padding_is_what_the_network_takes_as_zero():
+    """But for the random colour, as in the released code."""
     model = Config.fromfile(CONFIGS / 'models' / 'tiny_faces.py').model
     for name in NAMES.values():
         crop, = (

@@ -120,6 +120,16 @@ def test_equals_what_gradients_say(output):
     assert field.coarsest == (2 if output == 0 else 4)
 
 
+def test_in_inference_mode():
+    """Where torch shows a tracer other operations; and afterwards."""
+    net = Net()
+    expected = receptive_fields(net)
+    with torch.inference_mode():
+        assert receptive_fields(net) == expected
+        assert receptive_fields(Net()) == expected
+    assert receptive_fields(net) == expected
+
+
 def test_network_is_left_as_it_is():
     net = Net().train()
     before = {name: value.clone() for name, value in net.named_parameters()}

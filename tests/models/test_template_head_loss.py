@@ -158,6 +158,22 @@ def test_weights_of_the_losses():
                                plain_losses['loss_bbox'] * 3)
 
 
+def test_hard_windows_do_not_depend_on_the_weight():
+    """The threshold is that of the logistic loss itself."""
+    outputs = noisy_outputs(template_head(), spread=3.)
+    hard = dict(ALL_LABELLED, min_loss=.5)
+    light, heavy = (
+        losses_of(
+            template_head(
+                sampler=hard,
+                loss_cls=dict(
+                    type='CrossEntropyLoss',
+                    use_sigmoid=True,
+                    loss_weight=weight)), outputs) for weight in (1., 4.))
+    torch.testing.assert_close(heavy['loss_cls'], light['loss_cls'] * 4)
+    torch.testing.assert_close(heavy['loss_bbox'], light['loss_bbox'])
+
+
 @pytest.mark.parametrize('pictures', [
     [((0, 0, 96, 96), [], [])] * 2,
     [((0, 0, 96, 96), [], [[-99, -99, 200, 200]])] * 2,

@@ -6,8 +6,8 @@ import torch
 from face_samples import sample
 from mmcv.ops import nms as suppress
 from mmengine.config import ConfigDict
-from tiny_faces_models import (SIZES, backbone_maps, lively, noisy_outputs,
-                               template_head)
+from tiny_faces_models import (SIZES, TEMPLATES, backbone_maps, lively,
+                               noisy_outputs, template_head)
 
 N = len(SIZES)
 NO_NMS = dict(nms=None)
@@ -100,6 +100,37 @@ def test_clip():
     torch.testing.assert_close(found.bboxes, expected.clamp(0, 96))
     found = detect({}, *places, size=90)
     assert found.bboxes.max() == 90
+
+
+@pytest.mark.parametrize('clip', [True, False])
+@pytest.mark.parametrize('shape', [(96, 96), (89, 88), (17, 16), (96, 1)])
+def test_padding_of_a_batch_gives_nothing(clip, shape):
+    """A small picture beside a larger one, its maps cut and whole. Cells at
+    .5, 8.5, ...: those in the picture all stay."""
+    head = template_head(
+        test_cfg=dict(NO_NMS, clip=clip, score_thr=0, templates='all'))
+    outputs = noisy_outputs(head, pictures=1)
+    rows, columns = (len(range(0, side, 8)) for side in shape)
+    found, = head.predict_by_feat(*outputs, [dict(img_shape=shape)])
+    alone, = head.predict_by_feat(
+        *(each[..., :rows, :columns] for each in outputs),
+        [dict(img_shape=shape)])
+    assert len(found) == N * rows * columns
+    for key in ('bboxes', 'scores', 'templates'):
+        assert torch.equal(found[key], alone[key])
+
+
+@pytest.mark.parametrize('offset', [-1.5, 4.])
+def test_cells_at_the_border_stay(offset):
+    """Of a picture alone, also those whose windows have their centres outside
+    of it: -1.5 at the first one, or 92 of 90 pixels at the last."""
+    head = template_head(
+        prior_generator=dict(
+            type='TemplatePriorGenerator', templates=TEMPLATES, offset=offset),
+        test_cfg=dict(NO_NMS, score_thr=0, templates='all'))
+    outputs = noisy_outputs(head, pictures=1)
+    found, = head.predict_by_feat(*outputs, [meta(size=90)])
+    assert len(found) == N * 144
 
 
 def test_rescale():

@@ -168,6 +168,23 @@ def test_detections_are_the_same():
                 got.scores, expected.scores, rtol=0, atol=1e-5)
 
 
+def test_in_inference_mode():
+    """The halo is computed there, too."""
+    inputs, found = picture((301, 421)), []
+    for tiling in (None, dict(max_pixels=100, tile=272)):
+        model = detector(tiling, channels=8, test_cfg=dict(score_thr=.3))
+        one = sample()
+        one.set_metainfo(dict(img_shape=(301, 421)))
+        with torch.inference_mode():
+            found.append(model.predict(inputs, [one])[0].pred_instances)
+    expected, tiled = found
+    assert len(expected) > 10
+    torch.testing.assert_close(
+        tiled.bboxes, expected.bboxes, rtol=0, atol=1e-3)
+    torch.testing.assert_close(
+        tiled.scores, expected.scores, rtol=0, atol=1e-5)
+
+
 def test_receptive_field():
     """ResNet-18's res4 spans 211 pixels, and bilinear interpolation between
     two of its cells is up to 16 to the left and 8 to the right."""

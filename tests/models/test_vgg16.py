@@ -7,6 +7,7 @@ from mmdet.registry import MODELS
 from torch import nn
 
 from tinyfaces.models.backbones import VGG16
+from tinyfaces.models.layers import receptive_fields
 
 # Of torchvision's vgg16().features: places of the convolutions, and outputs.
 CONVOLUTIONS = {
@@ -70,6 +71,32 @@ def test_maps_are_those_before_the_poolings(network):
                                                    (512, 3, 2)]
     for one, other in zip(found, wanted, strict=True):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize('shape', [(15, 40), (33, 1), (7, 9), (16, 15)])
+def test_small_pictures_are_padded(network, shape):
+    """With zeros, until the last map has a cell."""
+    picture = torch.randn(1, 3, *shape)
+    height, width = (max(16, side) for side in shape)
+    padded = torch.zeros(1, 3, height, width)
+    padded[..., :shape[0], :shape[1]] = picture
+    with torch.no_grad():
+        found = network(picture)
+        for one, other in zip(found, network(padded), strict=True):
+            assert torch.equal(one, other)
+        assert found[-1].shape[2:] == (height // 16, width // 16)
+        # Not more than the last map needs.
+        assert VGG16(out_indices=(1, ))(
+            picture[..., :1, :1])[0].shape[2:] == (1, 1)
+
+
+def test_receptive_fields(network):
+    """Those of the maps before the poolings; 92 and 196 pixels."""
+    found = receptive_fields(network)
+    assert [each.stride for each in found] == [1, 2, 4, 8, 16]
+    assert [each.size for each in found] == [5, 14, 40, 92, 196]
+    # Cell k is about the pixels k * stride to (k + 1) * stride - 1.
+    assert all(each.after - each.before == each.stride - 1 for each in found)
 
 
 def test_nothing_is_there_behind_the_last_output(network):

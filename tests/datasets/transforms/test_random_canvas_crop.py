@@ -70,7 +70,8 @@ def test_geometry(size, crop_size, faces, min_visible, cut_faces, seed):
         b, d = (min(max(y + top, y1), y2) for y in (b, d))
         visible = (c - a) * (d - b)
         enough = visible > 0 and visible >= min_visible * full
-        if enough or (visible > 0 and cut_faces == 'ignore'):
+        ignore = ignored[label] or cut_faces == 'ignore'
+        if enough or (visible > 0 and ignore):
             expected.append((label, [a, b, c, d], ignored[label]
                              or not enough))
     assert out['gt_bboxes_labels'].tolist() == [e[0] for e in expected]
@@ -88,6 +89,16 @@ def test_exactly_the_least_part_stays():
     for x, kept in ((-7, 1), (-8, 0)):
         out = crop(sample(20, 20, [[x, 0, x + 10, 10]]))
         assert len(out['gt_bboxes']) == kept
+
+
+def test_what_is_left_of_an_ignored_face_stays_ignored():
+    """Of 10 columns 2 are visible, or none."""
+    crop = RandomCanvasCrop((20, 20), pad_value=0)
+    out = crop(
+        sample(20, 20, [[-8, 0, 2, 10], [-8, 5, 2, 15], [-12, 0, -2, 10]],
+               [True, False, True]))
+    assert out['gt_bboxes'].tensor.tolist() == [[0, 0, 2, 10]]
+    assert out['gt_ignore_flags'].tolist() == [True]
 
 
 def test_all_positions_are_drawn_alike():

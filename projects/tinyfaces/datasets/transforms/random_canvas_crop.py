@@ -23,7 +23,8 @@ class RandomCanvasCrop(BaseTransform):
     Faces are clipped to what is visible of the picture. One that keeps less
     than ``min_visible`` of its area, or no area at all, is dropped, which
     makes the rest of it background, as in the released code (the paper is
-    silent); ``cut_faces='ignore'`` ignores the rest instead.
+    silent); ``cut_faces='ignore'`` ignores the rest instead. What is visible
+    of a face that is ignored already stays ignored in both cases.
 
     ``valid_area`` says where the picture is in the region: the border rule of
     the paper counts the mean colour as outside. Transforms that come later do
@@ -161,10 +162,10 @@ class RandomCanvasCrop(BaseTransform):
         boxes.translate_([x1, y1])
         visible = ((boxes.widths > 0) & (boxes.heights > 0)).numpy()
         enough = visible & (boxes.areas.numpy() >= self.min_visible * full)
-        if self.cut_faces == 'drop':
-            select_faces(results, enough)
-            return
         flags = results.get('gt_ignore_flags', np.zeros_like(enough))
+        if self.cut_faces == 'drop':
+            select_faces(results, enough | visible & flags)
+            return
         results['gt_ignore_flags'] = flags | ~enough
         select_faces(results, visible)
 

@@ -5,6 +5,7 @@ from mmcv.cnn import VGG
 from mmdet.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 @MODELS.register_module()
@@ -16,6 +17,9 @@ class VGG16(VGG, BaseModule):
     256, 512 and 512 channels and strides 1, 2, 4, 8 and 16. (mmcv's VGG gives
     those behind the pooling, with twice the strides.) Nothing is there behind
     the last one that is asked for. The parameters have torchvision's names.
+
+    A picture with a side below the stride of the last map is padded with
+    zeros, on the right and below, until that map has a cell.
 
     Args:
         out_indices: Stages whose maps to give, 0 to 4, in rising order.
@@ -66,8 +70,12 @@ class VGG16(VGG, BaseModule):
 
         Returns:
             tuple[Tensor]: (N, C, H / s, W / s), rounded down, of each stage
-            that was asked for.
+            that was asked for; H and W with the padding.
         """
+        least = 2**(len(self.range_sub_modules) - 1)
+        height, width = x.shape[-2:]
+        if min(height, width) < least:
+            x = F.pad(x, (0, max(0, least - width), 0, max(0, least - height)))
         maps = []
         for stage, (start, end) in enumerate(self.range_sub_modules):
             for layer in self.features[start:end]:

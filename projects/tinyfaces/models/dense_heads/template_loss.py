@@ -96,6 +96,8 @@ class TemplateLossMixin:
         with torch.no_grad():
             losses = self._class_losses(
                 at_least_float(flat[labelled]), labels[labelled])
+            # Those of the paper, whatever they count in the sum.
+            losses = losses / getattr(self.loss_cls, 'loss_weight', 1.)
         picked = labelled[self.sampler.sample(labels[labelled], losses)]
         labels, nearest = labels[picked], targets.faces.flatten()[picked]
         # A window that finds no face gets any box, which no loss looks at.

@@ -3,6 +3,7 @@ import math
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from mmdet.structures import SampleList
 from mmdet.structures.bbox import get_box_tensor
 from mmdet.utils import InstanceList
@@ -173,7 +174,7 @@ class TemplatePredictionMixin:
                     templates: Tensor, cfg: ConfigDict,
                     rescale: bool) -> InstanceData:
         """Of one picture: maps of shape (n, H, W) and (4n, H, W)."""
-        logits = at_least_float(logits)
+        logits = self._within(at_least_float(logits), meta['img_shape'])
         looks = torch.isin(
             templates, torch.tensor(self._chosen(meta, cfg), dtype=torch.long))
         if not looks.all():  # they are for another picture of the batch
@@ -207,6 +208,26 @@ class TemplatePredictionMixin:
             rescale,
             with_nms=False,
             img_meta=dict(dict(scale_factor=(1., 1.)), **meta))
+
+    def _within(self, logits: Tensor, shape: Sequence[int]) -> Tensor:
+        """Logits without those of cells in the padding of a batch.
+
+        Args:
+            logits: Shape (n, H, W).
+            shape: Height and width of the picture in pixels.
+
+        Returns:
+            Tensor: The same shape; -inf where a cell starts behind the
+            picture. Alone, it would have no such cell.
+        """
+        height, width = logits.shape[-2:]
+        rows, columns = (-(-side // self.out_stride) for side in shape[:2])
+        if rows >= height and columns >= width:
+            return logits
+        logits = logits[:, :rows, :columns]
+        return F.pad(
+            logits, (0, width - logits.shape[2], 0, height - logits.shape[1]),
+            value=-torch.inf)
 
     def finish(self,
                found: InstanceData,

@@ -106,11 +106,13 @@ def receptive_fields(module: nn.Module,
         ValueError: An operation may look at cells anywhere on the map, or is
             not known.
     """
-    twin = _on_meta(module)
-    twin.eval()  # which MMDetection's backbones do not return
-    picture = torch.zeros(1, 3, side, side, device='meta')
-    with torch.no_grad(), _Tracer(picture) as tracer:
-        found = twin(picture) if maps is None else maps(twin, picture)
+    # In inference mode a tracer sees operations that are made of others.
+    with torch.inference_mode(False), torch.no_grad():
+        twin = _on_meta(module)
+        twin.eval()  # which MMDetection's backbones do not return
+        picture = torch.zeros(1, 3, side, side, device='meta')
+        with _Tracer(picture) as tracer:
+            found = twin(picture) if maps is None else maps(twin, picture)
     return [tracer.field_of(each) for each in found]
 
 

@@ -17,7 +17,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from ..child_keys import use_child_keys
-from .preparation import check_preparations, prepare_for_test
+from .preparation import PreparedCopy, check_preparations
 from .scale_plan import View
 from .view_joining import check_joining, join_views, joined_fields
 
@@ -72,11 +72,14 @@ class MultiScaleTestModel(BaseTTAModel):
         test_cfg: What is different in the detector's own ``test_cfg`` when it
             looks at views. Merged into its config as one config file into
             another, so ``_delete_=True`` replaces a part.
-        prepare: What to do to the detector, once and in eval mode, before it
-            looks at its first picture, so that it is faster:
-            ``'fuse_conv_bn'``, ``'channels_last'``; see
+        prepare: What to do to a copy of the detector, which then looks at the
+            pictures in eval mode, so that it is faster: ``'fuse_conv_bn'``,
+            ``'channels_last'``; see
             :mod:`~tinyfaces.models.test_time.preparation`. Predictions are
-            equal up to rounding. Checkpoints must be loaded before.
+            equal up to rounding. The copy is made at the first picture, and
+            again when weights have been changed or moved since, and after
+            each ``train()`` or ``eval()`` of this model; it costs the memory
+            of the weights once more.
 
     Raises:
         ValueError: ``tta_cfg`` says not one way to join the views, not how
@@ -102,16 +105,22 @@ class MultiScaleTestModel(BaseTTAModel):
         self.joined = joined_fields(tta_cfg)
         self.plan = TASK_UTILS.build(plan or dict(type='BudgetScalePlan'))
         self.interpolation = interpolation
-        self.prepare = check_preparations(prepare)
-        self._prepared = False
+        self._prepared = PreparedCopy(check_preparations(prepare))
         self._told_of = set()
         use_child_keys(self, 'module')
 
-    def _prepare_once(self) -> None:
-        """Do to the detector what is to be done before its first test."""
-        if not self._prepared and not self.module.training:
-            prepare_for_test(self.module, self.prepare)
-            self._prepared = True
+    def train(self, mode: bool = True) -> 'MultiScaleTestModel':
+        """As in ``nn.Module``; what was prepared is prepared again.
+
+        Every test of a runner starts with ``eval()``, after hooks have put
+        other weights in place.
+        """
+        self._prepared.forget()
+        return super().train(mode)
+
+    def ready_module(self) -> nn.Module:
+        """The detector that looks at views: ``module``, or a prepared copy."""
+        return self._prepared.of(self.module)
 
     @torch.no_grad()
     def test_step(self, data: dict) -> list[DetDataSample]:
@@ -130,7 +139,7 @@ class MultiScaleTestModel(BaseTTAModel):
             TypeError: The pictures come from ``TestTimeAug``.
             ValueError: A picture has been resized.
         """
-        self._prepare_once()
+        detector = self.ready_module()
         results = []
         for image, sample in zip(data['inputs'], data['data_samples']):
             if not isinstance(image, Tensor):
@@ -150,7 +159,9 @@ class MultiScaleTestModel(BaseTTAModel):
             views = sorted(
                 self.plan(width, height),
                 key=lambda view: -view.width * view.height)
-            looks = [self._look_at(pixels, sample, view) for view in views]
+            looks = [
+                self._look_at(detector, pixels, sample, view) for view in views
+            ]
             merged, = self.merge_preds([looks])
             sample.pred_instances = merged.pred_instances
             if GROUPED in merged:
@@ -159,11 +170,12 @@ class MultiScaleTestModel(BaseTTAModel):
         samplelist_boxtype2tensor(results)
         return results
 
-    def _look_at(self, pixels: np.ndarray, sample: DetDataSample,
-                 view: View) -> DetDataSample:
+    def _look_at(self, detector: nn.Module, pixels: np.ndarray,
+                 sample: DetDataSample, view: View) -> DetDataSample:
         """What the detector finds in one view of a picture.
 
         Args:
+            detector: Of :meth:`ready_module`.
             pixels: (H, W, 3), the original picture.
             sample: Tells of the picture.
             view: How to look at it.
@@ -188,8 +200,7 @@ class MultiScaleTestModel(BaseTTAModel):
                 flip_direction='horizontal' if view.flip else None))
         inputs = torch.from_numpy(
             np.ascontiguousarray(pixels.transpose(2, 0, 1)))
-        found, = self.module.test_step(
-            dict(inputs=[inputs], data_samples=[look]))
+        found, = detector.test_step(dict(inputs=[inputs], data_samples=[look]))
         kept = DetDataSample(
             metainfo=sample.metainfo,
             pred_instances=self._keep(found.pred_instances, view,

@@ -1,6 +1,8 @@
 """Changes to a network that only make its predictions faster."""
+import copy
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import torch
 from mmcv.cnn.utils import fuse_conv_bn
@@ -14,8 +16,8 @@ def fold_batch_norms(module: nn.Module) -> None:
 
     By mmcv's ``fuse_conv_bn``, which goes by the order in which the parts of
     a network were registered: in the networks of MMDetection that is the
-    order in which they work. Loading a checkpoint is an error afterwards: its
-    batch normalisations would find no place.
+    order in which they work. Checkpoints of the network do not fit it
+    afterwards.
 
     Args:
         module: A network in eval mode.
@@ -39,16 +41,6 @@ def fold_batch_norms(module: nn.Module) -> None:
         f'{before - left} of {before} batch normalisations of '
         f'{type(module).__name__} are now part of their convolutions',
         logger='current')
-    if left < before:
-        module._register_load_state_dict_pre_hook(_refuse_checkpoint)
-
-
-def _refuse_checkpoint(*_) -> None:
-    """Called where a checkpoint is loaded, before that is done."""
-    raise RuntimeError(
-        'batch normalisations of this network have become part of its '
-        'convolutions, so that no checkpoint fits any more; load it before '
-        'the first picture, or leave fuse_conv_bn out of prepare')
 
 
 def _normalised_convs(module: nn.Module) -> Iterator[nn.Conv2d]:
@@ -112,3 +104,55 @@ def prepare_for_test(module: nn.Module, names: Sequence[str]) -> None:
     with torch.inference_mode(False), torch.no_grad():
         for name in names:
             PREPARATIONS[name](module)
+
+
+class PreparedCopy:
+    """A faster copy of a network, made anew when the weights have changed.
+
+    The network itself keeps its parameters: checkpoints fit it, optimizers
+    and averages of weights (``EMAHook``) find what they know. The copy is no
+    submodule of what has this object as an attribute.
+
+    Args:
+        names: Of :data:`PREPARATIONS`; with none, the network is not copied.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        self._copy = None
+        self._state = None
+
+    def forget(self) -> None:
+        """Make a new copy the next time, also of weights that look the same.
+
+        Those that are changed through ``.data`` do.
+        """
+        self._copy = self._state = None
+
+    def of(self, module: nn.Module) -> nn.Module:
+        """The copy; while it is trained, the network itself.
+
+        Args:
+            module: The same network each time.
+
+        Raises:
+            ValueError: Something cannot be prepared in this network.
+        """
+        if module.training or not self.names:
+            return module
+        state = _state_of(module)
+        if state != self._state:
+            self.forget()  # Before there are two.
+            # Or weights made in inference mode could not be used outside it.
+            with torch.inference_mode(False), torch.no_grad():
+                made = copy.deepcopy(module)
+            prepare_for_test(made, self.names)
+            self._copy, self._state = made.requires_grad_(False), state
+        return self._copy
+
+
+def _state_of(module: nn.Module) -> list[tuple]:
+    """Something that differs when weights are changed, replaced or moved."""
+    return [(id(each), each.data_ptr(), each.device, each.dtype,
+             None if each.is_inference() else each._version)
+            for each in chain(module.parameters(), module.buffers())]
