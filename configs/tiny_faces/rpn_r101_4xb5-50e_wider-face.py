@@ -16,3 +16,6 @@ model = dict(
 
 # The one predictor has the full rate.
 optim_wrapper = dict(paramwise_cfg=dict(_delete_=True, custom_keys=dict()))
+
+val_evaluator = dict(target_sizes=())
+test_evaluator = val_evaluator

@@ -184,6 +184,32 @@ def test_pyramid_runs_the_templates_of_its_roles(options, roles):
         assert widths.min() < 20
 
 
+def test_limit_of_boxes_is_that_of_each_scale():
+    found = {
+        limit:
+        len(
+            pyramid(
+                MBV2, {
+                    'tta_model.test_cfg.nms_pre': limit,
+                    'tta_model.tta_cfg.nms.iou_threshold': 1.
+                })[0])
+        for limit in (3, -1)
+    }
+    # Cells of 8 pixels at four scales, A at all and B at the last
+    assert found == {3: 4 * 3, -1: 8 * (4 + 12 + 48 + 192) + 7 * 192}
+
+
+def test_untrained_models_give_every_window_one_score():
+    """The first templates' come first."""
+    cfg = config(MBV2)
+    cfg.model.test_cfg.update(nms_pre=100, nms=None)
+    model = build(cfg).eval()
+    result, = model.predict(torch.rand(1, 3, SIDE, SIDE), [sample(size=SIDE)])
+    found = result.pred_instances
+    assert len(found) == 100 and (found.scores == .5).all()
+    assert set(found.templates.tolist()) == {0}
+
+
 def test_full_runs_each_template_at_its_own_resolution():
     """Not regressed, so that boxes tell the scale."""
     result, generator = pyramid(f'tiny-faces_r101_full{SUFFIX}',

@@ -1,13 +1,18 @@
 """Schedule, pictures and pyramids of Finding Tiny Faces' configs."""
+from pathlib import Path
+
+import mmcv
 import numpy as np
 import pytest
 import torch
 from mmcv.transforms import Compose
 from mmdet.registry import MODELS, TASK_UTILS, TRANSFORMS
 from mmdet.structures.bbox import HorizontalBoxes
+from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from tiny_faces_rows import HR, MBV2, SUFFIX, config, shallow
 
+TTA = Path(__file__).parents[2] / 'configs' / '_base_' / 'tta'
 PIXEL = np.uint8([10, 20, 30])
 # Blue, green and red of the mean colour
 MEAN = [103.53, 116.28, 123.675]
@@ -178,9 +183,31 @@ def test_pyramid_of_the_test():
             cfg.test_cfg.score_type, cfg.test_cfg.nms) == ('A+B', .03, 'logit',
                                                            None)
     assert cfg.tta_cfg.nms.iou_threshold == .3
+    for name in ('wider', 'full', 'demo'):
+        cfg = Config.fromfile(TTA / f'tiny_faces_{name}.py').tta_model
+        assert (cfg.test_cfg.nms_pre, cfg.tta_cfg.max_per_img) == (20000, None)
     plan = TASK_UTILS.build(
         config(f'tiny-faces_r101_full{SUFFIX}').tta_model.plan)
     assert sizes(1024, 768) == [(512, 384), (1024, 768), (2048, 1536)]
+
+
+def test_shrinking_and_enlarging():
+    """What the README says of bilinear pictures, and of the other way."""
+    picture = np.random.RandomState(0).randint(0, 256, (64, 96, 3), np.uint8)
+
+    def resized(scale, way):
+        return mmcv.imrescale(picture, scale, interpolation=way).astype(int)
+
+    def means(step, of):
+        parts = picture.reshape(64 // step, step, 96 // step, step, 3)
+        return parts[:, of, :, of].mean((1, 3))
+
+    assert abs(resized(.5, 'bilinear') - means(2, slice(2))).max() <= .5
+    assert abs(resized(.25, 'bilinear') - means(4, slice(1, 3))).max() <= .5
+    assert abs(resized(.25, 'area') - means(4, slice(4))).max() <= .5
+    np.testing.assert_array_equal(
+        resized(2, 'area'),
+        picture.repeat(2, 0).repeat(2, 1))
 
 
 def test_config_for_a_cpu():

@@ -134,6 +134,8 @@ def test_rpn_has_one_map_one_scale_and_no_pyramid():
     assert_one_scale(cfg, 1)
     assert set(TEST_KEYS).isdisjoint(cfg)
     assert not cfg.optim_wrapper.paramwise_cfg.custom_keys
+    for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
+        assert len(evaluator.target_sizes) == 0
 
 
 @pytest.mark.parametrize('prefix', FIXED)

@@ -4,7 +4,8 @@
 # in wider_face.py.
 # The flip is before the crop, which gives the same pictures and leaves
 # valid_area as it is. Faces cut below 0.3 of their area are background, and
-# one random colour is added to each picture, both as in the released code.
+# one random colour is added to each region, also to the mean colour around the
+# picture, both as in the released code.
 # That code trains on faces marked invalid, which are ignored here: set
 # train_dataloader.dataset.invalid='keep' for its way.
 _base_ = './wider_face.py'

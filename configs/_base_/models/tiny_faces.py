@@ -69,7 +69,8 @@ model = dict(
             min_loss=0.03,
             balanced=True)),
     # Of a picture at one size, with all templates; what `--tta` changes is in
-    # the files of ../tta. nms_pre limits what an untrained model gives.
+    # the files of ../tta. nms_pre, of each picture and size, is for
+    # untrained models, which give all windows.
     test_cfg=dict(
         templates='all',
         score_thr=0.03,

@@ -1,7 +1,8 @@
 # `tools/test.py --tta` of "Full" in Table 1 of "Finding Tiny Faces": all
 # templates, each at the resolution that it was made for and nowhere else, so
-# 0.5, 1 and 2 times the size. The rest as in tiny_faces_wider.py, which is
-# what becomes of it once the redundant templates are left out.
+# 0.5, 1 and 2 times the size. The rest, also that NMS sees the 20,000 best
+# boxes of each scale, as in tiny_faces_wider.py, which is what becomes of it
+# once the redundant templates are left out.
 tta_model = dict(
     type='MultiScaleTestModel',
     plan=dict(
@@ -16,6 +17,7 @@ tta_model = dict(
         score_thr=0.03,
         score_type='logit',
         clip=False,
+        nms_pre=20000,
         nms=None),
     prepare=['fuse_conv_bn', 'channels_last'],
     tta_cfg=dict(nms=dict(type='nms', iou_threshold=0.3), max_per_img=None))
