@@ -13,7 +13,6 @@ nothing, which spares it most of its NMS.
 """
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from _memory import peak_bytes
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from PIL import Image
@@ -58,12 +58,6 @@ def random_weights(config: Path, path: Path) -> None:
     torch.save({'state_dict': model.state_dict()}, path)
 
 
-def peak_mib() -> int:
-    """Largest resident set of this process so far."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak // (1024**2 if sys.platform == 'darwin' else 1024)
-
-
 def main() -> int:
     """Measure, print and compare with the cap."""
     parser = argparse.ArgumentParser(
@@ -94,7 +88,7 @@ def main() -> int:
             score_thr=0.05,
             tile_size=args.tile_size,
             progress=True)
-        before, start = peak_mib(), time.perf_counter()
+        before, start = peak_bytes() // 1024**2, time.perf_counter()
         job = DetectionJob(detector, folder)
         job.run(find_pictures([f'{folder}/large.jpg']))
         seconds = time.perf_counter() - start
@@ -108,7 +102,7 @@ def main() -> int:
         threads=torch.get_num_threads(),
         seconds=round(seconds, 1),
         peak_before_mib=before,
-        peak_mib=peak_mib(),
+        peak_mib=peak_bytes() // 1024**2,
         cap_mib=CAP_MIB)
     print(json.dumps(result))
     return 0 if result['peak_mib'] <= CAP_MIB else 1

@@ -23,7 +23,6 @@ machine that has other work to do.
 """
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -33,6 +32,7 @@ from pathlib import Path
 from statistics import median
 
 import torch
+from _memory import peak_bytes
 from mmdet.registry import MODELS, TASK_UTILS
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
@@ -179,13 +179,7 @@ def peak_mb(device: str) -> float:
     """Peak memory so far: the device's allocations, or the process's."""
     if device != 'cpu':
         return torch.cuda.max_memory_allocated() / 1e6
-    status = Path('/proc/self/status')
-    if status.exists():  # ru_maxrss begins with the parent's peak there
-        line = next(text for text in status.read_text().splitlines()
-                    if text.startswith('VmHWM'))
-        return int(line.split()[1]) * 1024 / 1e6
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak * (1 if sys.platform == 'darwin' else 1024) / 1e6
+    return peak_bytes() / 1e6
 
 
 def assign_once(name: str, count: int, device: str) -> None:

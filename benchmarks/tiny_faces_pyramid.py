@@ -32,10 +32,10 @@ from pathlib import Path
 from statistics import median
 
 import torch
+from _memory import peak_bytes
 from _models import describe, pictures
 from _tiny_faces import (CONFIG, Plain, clocked, find, load_detector, pyramid,
                          watch)
-from detect_memory import peak_mib
 from speed import set_precision
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -238,9 +238,9 @@ def measure_peak(args: argparse.Namespace) -> str:
         way(picture)
         peak = torch.cuda.max_memory_allocated(args.device) - before
         return json.dumps(dict(peak_mib=peak // 1024**2))
-    before = peak_mib()
+    before = peak_bytes()
     way(picture)
-    return json.dumps(dict(peak_mib=peak_mib() - before))
+    return json.dumps(dict(peak_mib=(peak_bytes() - before) // 1024**2))
 
 
 def frames_per_second(args: argparse.Namespace) -> str:

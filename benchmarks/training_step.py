@@ -16,8 +16,8 @@ from pathlib import Path
 from statistics import median
 
 import torch
+from _memory import peak_bytes
 from _models import load_model, model_config, synchronize
-from detect_memory import peak_mib
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor
@@ -50,7 +50,7 @@ def peak(device: str) -> int:
     """Largest memory so far in MiB, see the file."""
     if torch.device(device).type == 'cuda':
         return torch.cuda.max_memory_allocated(device) // 1024**2
-    return peak_mib()
+    return peak_bytes() // 1024**2
 
 
 def measure(args: argparse.Namespace) -> dict:
