@@ -49,6 +49,8 @@ OPTIONS = {
         'tta.module.bbox_head.test_cfg.nms_pre',
         'tta_model.test_cfg.score_thr=0.1':
         'tta.module.bbox_head.test_cfg.score_thr',
+        'tta_model.test_cfg.group_outputs=True':
+        'tta.module.bbox_head.test_cfg.group_outputs',
         'tta_model.test_cfg.templates=A':
         'tta.module.bbox_head.test_cfg.templates',
         'tta_model.tta_cfg.max_per_img=750': 'tta.tta_cfg.max_per_img',
