@@ -329,6 +329,7 @@ def test_no_gradient():
 
 @pytest.mark.parametrize('test_cfg, message', [
     (dict(templates='C'), "not 'C'"),
+    (dict(border='ignore'), 'border'),
     (dict(score_type='probs'), "not 'probs'"),
     (dict(score_thr=1), 'a probability below 1, not 1'),
     (dict(score_thr=-.1), 'a probability below 1, not -0.1'),
@@ -345,3 +346,25 @@ def test_templates_without_roles():
         template_head(
             prior_generator=dict(
                 type='TemplatePriorGenerator', templates='unscaled'))
+
+
+@pytest.mark.parametrize('shape', [(96, 96), (90, 81)])
+def test_windows_across_the_border(shape):
+    """Left out are those with an edge beyond one of the picture's."""
+    head = template_head(test_cfg=dict(templates='all', nms=None))
+    logits, deltas = torch.zeros(1, N, 12, 12), torch.zeros(1, 4 * N, 12, 12)
+    found = {
+        border:
+        head.predict_by_feat(
+            logits, deltas, [dict(meta(), img_shape=shape)],
+            ConfigDict(templates='all', nms=None, clip=False,
+                       border=border))[0]
+        for border in ('keep', 'drop')
+    }
+    boxes = found['keep'].bboxes
+    height, width = shape
+    inside = (boxes[:, :2] >= 0).all(1) & (boxes[:, 2] <= width) & (
+        boxes[:, 3] <= height)
+    assert 0 < inside.sum() < len(boxes)
+    torch.testing.assert_close(found['drop'].bboxes, boxes[inside])
+    assert (found['drop'].templates == found['keep'].templates[inside]).all()

@@ -20,6 +20,7 @@ DEFAULTS = dict(
     templates='A+B',
     regress=True,
     clip=True,
+    border='keep',
     nms_pre=-1,
     nms=dict(type='nms', iou_threshold=.3),
     max_per_img=3000,
@@ -41,6 +42,11 @@ class TemplatePredictionMixin:
       templates.
     - ``clip`` (True): Whether boxes end at the picture's edges. The released
       program for WIDER FACE does not clip; that for a single picture does.
+    - ``border`` (``'keep'``): What to do with windows that cross an edge of
+      the picture; ``'drop'`` leaves them out, as training by the paper's
+      border rule does. A network that was trained so has never been told
+      what such windows show. The released code, which trains negatives
+      there, keeps them.
     - ``nms_pre`` (-1): How many detections of a picture and view NMS sees, at
       most; -1 for all.
     - ``nms`` (IoU .3): Config of an NMS of type ``'nms'``; None for no NMS
@@ -65,6 +71,9 @@ class TemplatePredictionMixin:
         if cfg.score_type not in ('probability', 'logit'):
             raise ValueError('test_cfg.score_type must be probability or '
                              f'logit, not {cfg.score_type!r}')
+        if cfg.border not in ('keep', 'drop'):
+            raise ValueError('test_cfg.border must be keep or drop, not '
+                             f'{cfg.border!r}')
         if not 0 <= cfg.score_thr < 1:
             raise ValueError('test_cfg.score_thr must be a probability below '
                              f'1, not {cfg.score_thr}')
@@ -180,6 +189,10 @@ class TemplatePredictionMixin:
         if not looks.all():  # they are for another picture of the batch
             others = ~looks[:, None, None].to(logits.device)
             logits = logits.masked_fill(others, -torch.inf)
+        if cfg.border == 'drop':
+            logits = logits.masked_fill(
+                self._crossing(logits, templates, meta['img_shape']),
+                -torch.inf)
         places = torch.nonzero(logits.flatten() > _logit(cfg.score_thr))
         places = places.squeeze(1)
         scores, order = logits.flatten()[places].sort(
@@ -228,6 +241,25 @@ class TemplatePredictionMixin:
         return F.pad(
             logits, (0, width - logits.shape[2], 0, height - logits.shape[1]),
             value=-torch.inf)
+
+    def _crossing(self, logits: Tensor, templates: Tensor,
+                  shape: Sequence[int]) -> Tensor:
+        """Windows that cross an edge of the picture, (n, H, W) bool.
+
+        Args:
+            logits: Shape (n, H, W).
+            templates: (n, ) int64.
+            shape: Height and width of the picture in pixels.
+        """
+        half = self.prior_generator.sizes[templates].to(logits.device) / 2
+        outside = []
+        for axis, (cells,
+                   side) in enumerate(zip(logits.shape[:0:-1], shape[1::-1])):
+            centers = self.prior_generator.offset + self.out_stride * (
+                torch.arange(cells, device=logits.device))
+            reach = half[:, axis, None]
+            outside.append((centers - reach < 0) | (centers + reach > side))
+        return outside[1][:, :, None] | outside[0][:, None, :]
 
     def finish(self,
                found: InstanceData,
