@@ -32,7 +32,7 @@ OPTIONS = {
         'model.bbox_head.prior_generator.offset=-1.5':
         f'{HEAD}.prior_generator.offset',
         'model.backbone.norm_eval=True': 'model.backbone.norm_eval',
-        'model.test_cfg.border=keep': f'{HEAD}.test_cfg.border',
+        'model.test_cfg.border=drop': f'{HEAD}.test_cfg.border',
         'model.test_cfg.templates=A+B': f'{HEAD}.test_cfg.templates',
         'model.tiling=None': 'model.tiling',
         'optim_wrapper.paramwise_cfg.custom_keys.stride8.lr_mult=1.0':
@@ -50,7 +50,7 @@ OPTIONS = {
         'tta.module.bbox_head.test_cfg.nms_pre',
         'tta_model.test_cfg.score_thr=0.1':
         'tta.module.bbox_head.test_cfg.score_thr',
-        'tta_model.test_cfg.border=keep':
+        'tta_model.test_cfg.border=drop':
         'tta.module.bbox_head.test_cfg.border',
         'tta_model.test_cfg.group_outputs=True':
         'tta.module.bbox_head.test_cfg.group_outputs',

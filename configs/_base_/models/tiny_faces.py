@@ -69,15 +69,13 @@ model = dict(
             min_loss=0.03,
             balanced=True)),
     # Of a picture at one size, with all templates; what `--tta` changes is in
-    # the files of ../tta. Windows that the border rule kept from training are
-    # left out (border). nms_pre, of each picture and size, is for
+    # the files of ../tta. nms_pre, of each picture and size, is for
     # untrained models, which give all windows.
     test_cfg=dict(
         templates='all',
         score_thr=0.03,
         score_type='probability',
         regress=True,
-        border='drop',
         nms_pre=20000,
         nms=dict(type='nms', iou_threshold=0.3),
         max_per_img=3000),

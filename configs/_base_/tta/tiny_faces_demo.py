@@ -5,8 +5,6 @@
 # of them. (The demo itself has no limit: tta_model.test_cfg.nms_pre=-1.) For
 # looking at faces: by its authors' word it does not give the paper's numbers,
 # and its AP lacks all that is less sure than 0.5.
-# Windows across the picture's edges are left out (border): training by the
-# paper's border rule has never told them anything.
 tta_model = dict(
     type='MultiScaleTestModel',
     plan=dict(type='DemoScalePlan', template_size=(82, 110), max_side=5000),
@@ -15,7 +13,6 @@ tta_model = dict(
         score_thr=0.5,
         score_type='probability',
         clip=True,
-        border='drop',
         nms_pre=20000,
         nms=None),
     prepare=['fuse_conv_bn', 'channels_last'],

@@ -3,8 +3,6 @@
 # 0.5, 1 and 2 times the size. The rest, also that NMS sees the 20,000 best
 # boxes of each scale, as in tiny_faces_wider.py, which is what becomes of it
 # once the redundant templates are left out.
-# Windows across the picture's edges are left out (border): training by the
-# paper's border rule has never told them anything.
 tta_model = dict(
     type='MultiScaleTestModel',
     plan=dict(
@@ -19,7 +17,6 @@ tta_model = dict(
         score_thr=0.03,
         score_type='logit',
         clip=False,
-        border='drop',
         nms_pre=20000,
         nms=None),
     prepare=['fuse_conv_bn', 'channels_last'],

@@ -10,8 +10,6 @@
 # What a view is looked at with stands in tta_model.test_cfg, which comes last:
 #   --cfg-options tta_model.test_cfg.templates=A
 # leaves out B. The largest view is cut into tiles as model.tiling says.
-# Windows across the picture's edges are left out (border): training by the
-# paper's border rule has never told them anything.
 tta_model = dict(
     type='MultiScaleTestModel',
     plan=dict(
@@ -27,7 +25,6 @@ tta_model = dict(
         score_thr=0.03,
         score_type='logit',
         clip=False,
-        border='drop',
         nms_pre=20000,
         nms=None),
     prepare=['fuse_conv_bn', 'channels_last'],
