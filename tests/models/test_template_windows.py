@@ -24,9 +24,13 @@ def test_windows_looked_at_are_those_that_matter(seed, part):
     box, template, window, common = windows.overlapping(found, need)
     every = cell_windows(priors.base_anchors[0].double().numpy(), 8, (6, 8))
     dense = np.stack([shared_area(every, each) for each in found.numpy()])
-    wanted = dense >= part * windows.areas.numpy()[:, None, None]
+    limits = part * windows.areas.numpy()[:, None, None]
     numbers = box * windows.count + window
-    assert sorted(numbers.tolist()) == np.flatnonzero(wanted).tolist()
+    # Either answer is right where rounding decides.
+    surely = set(np.flatnonzero(dense >= limits * (1 + 1e-6)).tolist())
+    perhaps = set(np.flatnonzero(dense >= limits * (1 - 1e-6)).tolist())
+    assert surely <= set(numbers.tolist()) <= perhaps
+    assert len(set(numbers.tolist())) == len(numbers)
     assert common.numpy() == pytest.approx(dense.flatten()[numbers.numpy()])
     assert torch.equal(template, window // 48)
     assert (box.diff() >= 0).all()
