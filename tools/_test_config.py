@@ -2,6 +2,8 @@
 from _runner import replace_part
 from mmengine.config import Config, ConfigDict
 
+from tinyfaces.utils.config_parts import class_name
+
 
 def replace_test_dataset(cfg: Config, name: str) -> None:
     """Let ``cfg`` test on the dataset of another config.
@@ -24,26 +26,6 @@ def replace_test_dataset(cfg: Config, name: str) -> None:
     # A config that was only made for training has no test loop.
     if cfg.get('test_cfg') is None:
         cfg.test_cfg = dict(type='TestLoop')
-
-
-def innermost_datasets(dataset: ConfigDict, key: str) -> dict[str, ConfigDict]:
-    """Find the dataset configs inside wrappers such as ``ConcatDataset``.
-
-    Args:
-        dataset (ConfigDict): Config of a dataset or wrapper.
-        key (str): Where it is, such as ``test_dataloader.dataset``.
-
-    Returns:
-        dict[str, ConfigDict]: Key, as ``--cfg-options`` take it -> config.
-    """
-    if 'dataset' in dataset:
-        return innermost_datasets(dataset.dataset, f'{key}.dataset')
-    if 'datasets' in dataset:
-        found = {}
-        for number, part in enumerate(dataset.datasets):
-            found.update(innermost_datasets(part, f'{key}.datasets.{number}'))
-        return found
-    return {key: dataset}
 
 
 def metrics_of(cfg: Config) -> list[ConfigDict]:
@@ -72,10 +54,3 @@ def only_metric(cfg: Config, kind: str, source: str,
         raise SystemExit(f'error: {source}: test_evaluator has {len(found)} '
                          f'{kind} where one must be; {remedy}')
     return found[0]
-
-
-def class_name(part: ConfigDict) -> str:
-    """The class that a part of a config asks for, without its scope."""
-    # Configs of the new style hold the class itself.
-    kind = part.type
-    return kind.split('.')[-1] if isinstance(kind, str) else kind.__name__

@@ -23,15 +23,16 @@ import sys
 import time
 from pathlib import Path
 
-from _cross_validation import Fold, check_unchanged, describe, pool, run_logged
+from _cross_validation import Fold, pool
 from _runner import check_file, config_remedy
-from _test_config import class_name, innermost_datasets, only_metric
+from _stages import check_unchanged, describe, run_logged, tool_command
+from _test_config import only_metric
 from mmengine.config import Config, DictAction
 
 from tinyfaces.datasets.fddb_annotations import NUM_FOLDS
 from tinyfaces.evaluation.functional.fddb_output import remove_fddb_output
+from tinyfaces.utils.config_parts import class_name, innermost_datasets
 
-TOOLS = Path(__file__).resolve().parent
 ALL_FOLDS = range(1, NUM_FOLDS + 1)
 
 
@@ -109,8 +110,10 @@ class CrossValidation:
             check_file(
                 str(self.cfg.load_from), 'load_from',
                 'correct it in the config or in --cfg-options')
-        check_unchanged(self.work_dir, self.all_folds(),
-                        describe(self.cfg, args.gpus))
+        check_unchanged(
+            self.work_dir / 'cross_validation.json',
+            describe(self.cfg, args.gpus), 'folds',
+            lambda: any(fold.is_started() for fold in self.all_folds()))
 
     def _fddb_keys(self, loader: str) -> list[str]:
         """Where the ``FDDBDataset`` of a dataloader are in the config."""
@@ -146,7 +149,7 @@ class CrossValidation:
         """
         for number in self.args.folds:
             fold = self.fold(number)
-            with fold.locked():
+            with fold.locked('let it end, or choose other --folds'):
                 self.run_fold(fold)
         folds = self.all_folds()
         left = [fold.number for fold in folds if not fold.is_done()]
@@ -189,11 +192,8 @@ class CrossValidation:
             f'{key}=None'
             for key in ('val_dataloader', 'val_evaluator', 'val_cfg')
         ]
-        # A bare --resume drops load_from where there is no checkpoint yet.
-        resume = ['--resume', str(fold.checkpoint)] if fold.checkpoint else []
-        return self._command(
-            'train', [self.args.config],
-            ['--work-dir', str(fold.train_dir), *resume], options)
+        return self._command('train', [self.args.config],
+                             fold.train_arguments(), options)
 
     def test_command(self, fold: Fold) -> list[str]:
         """The command that tests on the fold held out."""
@@ -210,15 +210,9 @@ class CrossValidation:
     def _command(self, name: str, files: list[str], arguments: list[str],
                  options: list[str]) -> list[str]:
         """``train.py`` or ``test.py``, on the GPUs asked for."""
-        if self.args.gpus:
-            start = ['bash', str(TOOLS / f'dist_{name}.sh'), *files]
-            start.append(str(self.args.gpus))
-        else:
-            start = [sys.executable, str(TOOLS / f'{name}.py'), *files]
-        return [
-            *start, *arguments, '--cfg-options', *self.args.option_words,
-            *options
-        ]
+        return tool_command(
+            name, files, self.args.gpus,
+            [*arguments, '--cfg-options', *self.args.option_words, *options])
 
 
 def _list(numbers: list[int]) -> str:

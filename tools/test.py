@@ -14,8 +14,7 @@ from typing import NoReturn
 
 from _runner import (TinyFacesTestRunner, add_common_arguments, build_runner,
                      check_file, load_config, named_parts, replace_part)
-from _test_config import (class_name, innermost_datasets, metrics_of,
-                          only_metric, replace_test_dataset)
+from _test_config import metrics_of, only_metric, replace_test_dataset
 from mmdet.engine.hooks.utils import trigger_visualization_hook
 from mmdet.evaluation import DumpDetResults
 from mmdet.registry import METRICS, MODELS
@@ -24,6 +23,7 @@ from mmengine.model import BaseTTAModel
 
 from tinyfaces.evaluation.functional import check_replaceable
 from tinyfaces.evaluation.functional.fddb_output import check_fddb_output
+from tinyfaces.utils.config_parts import class_name, innermost_datasets
 
 # What --tta stands for without NAME.
 OWN_TTA = ''

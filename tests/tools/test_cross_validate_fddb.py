@@ -428,7 +428,7 @@ def logged(tmp_path):
                                     'signal.SIGHUP, signal.SIG_DFL);')
         program = (f'{hangup}import sys; sys.path.insert(0, sys.argv[1]);'
                    'from pathlib import Path;'
-                   'from _cross_validation import run_logged;'
+                   'from _stages import run_logged;'
                    'run_logged([sys.executable, "-c", sys.argv[2]],'
                    'Path("a/log"), "test")')
         process = subprocess.Popen(
@@ -457,6 +457,19 @@ def test_a_stop_reaches_the_process(script, logged, number):
     assert process.wait(timeout=30) == 128 + number
     with pytest.raises(ProcessLookupError):
         os.kill(child, 0)
+
+
+def test_a_kill_reaches_the_process(script, logged):
+    """A run that is started again must not find the former one's training."""
+    process, child = logged()
+    process.kill()
+    process.wait()
+    status = Path(f'/proc/{child}/status')
+    limit = time.monotonic() + 60
+    # It may stay as a zombie until somebody asks for its exit code.
+    while status.exists() and 'State:\tZ' not in status.read_text():
+        assert time.monotonic() < limit
+        time.sleep(.02)
 
 
 def test_nohup_goes_on_without_its_terminal(script, logged, tmp_path):

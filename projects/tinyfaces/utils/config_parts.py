@@ -1,0 +1,29 @@
+"""Finding the parts of a config."""
+from mmengine.config import ConfigDict
+
+
+def innermost_datasets(dataset: ConfigDict, key: str) -> dict[str, ConfigDict]:
+    """Find the dataset configs inside wrappers such as ``ConcatDataset``.
+
+    Args:
+        dataset (ConfigDict): Config of a dataset or wrapper.
+        key (str): Where it is, such as ``test_dataloader.dataset``.
+
+    Returns:
+        dict[str, ConfigDict]: Key, as ``--cfg-options`` take it -> config.
+    """
+    if 'dataset' in dataset:
+        return innermost_datasets(dataset.dataset, f'{key}.dataset')
+    if 'datasets' in dataset:
+        found = {}
+        for number, part in enumerate(dataset.datasets):
+            found.update(innermost_datasets(part, f'{key}.datasets.{number}'))
+        return found
+    return {key: dataset}
+
+
+def class_name(part: ConfigDict) -> str:
+    """The class that a part of a config asks for, without its scope."""
+    # Configs of the new style hold the class itself.
+    kind = part.type
+    return kind.split('.')[-1] if isinstance(kind, str) else kind.__name__
