@@ -3,12 +3,13 @@ from .backbones import VGG16, TruncatedMobileNetV2
 from .dense_heads import ScaleGroupHead, SelectiveRefineHead, TemplateHead
 from .detectors import (GroupSampling, PostProcessedDetector, RefineFace,
                         TinyFaces)
-from .layers import RFEBlock
+from .layers import RFEBlock, VGG16Classifier
 from .losses import IoULeastSquareLoss, ScaleAwareMarginLoss
 from .necks import RefineFPN, TopDownNeck
 from .roi_heads import FeatureSupervisionHead, PairMeanBBoxHead
 from .task_modules import (BalancedHardSampler, EllipseRegressor,
-                           FeatureSampler, ScaleGroupSampler,
+                           FeatureSampler, HardNegativeSampler,
+                           HardNegativeScaleGroupSampler, ScaleGroupSampler,
                            StreamingMaxIoUAssigner, TemplateAssigner,
                            TemplatePriorGenerator, TwoPassAssigner)
 from .test_time import (BudgetScalePlan, DemoScalePlan, MultiScaleTestModel,
@@ -17,11 +18,11 @@ from .test_time import (BudgetScalePlan, DemoScalePlan, MultiScaleTestModel,
 __all__ = [
     'BalancedHardSampler', 'BudgetScalePlan', 'DemoScalePlan',
     'EllipseRegressor', 'FeatureSampler', 'FeatureSupervisionHead',
-    'GroupSampling', 'IoULeastSquareLoss', 'MultiScaleTestModel',
-    'PairMeanBBoxHead', 'PostProcessedDetector', 'RFEBlock', 'RefineFPN',
-    'RefineFace', 'ScaleAwareMarginLoss', 'ScaleGroupHead',
-    'ScaleGroupSampler', 'ScalePlan', 'SelectiveRefineHead',
-    'StreamingMaxIoUAssigner', 'TemplateAssigner', 'TemplateHead',
-    'TemplatePriorGenerator', 'TinyFaces', 'TopDownNeck',
-    'TruncatedMobileNetV2', 'TwoPassAssigner', 'VGG16'
+    'GroupSampling', 'HardNegativeSampler', 'HardNegativeScaleGroupSampler',
+    'IoULeastSquareLoss', 'MultiScaleTestModel', 'PairMeanBBoxHead',
+    'PostProcessedDetector', 'RFEBlock', 'RefineFPN', 'RefineFace',
+    'ScaleAwareMarginLoss', 'ScaleGroupHead', 'ScaleGroupSampler', 'ScalePlan',
+    'SelectiveRefineHead', 'StreamingMaxIoUAssigner', 'TemplateAssigner',
+    'TemplateHead', 'TemplatePriorGenerator', 'TinyFaces', 'TopDownNeck',
+    'TruncatedMobileNetV2', 'TwoPassAssigner', 'VGG16', 'VGG16Classifier'
 ]

@@ -4,6 +4,8 @@ from .best_anchor_level import best_anchor_levels
 from .ellipse_regressor import EllipseRegressor
 from .feature_sampler import (FeaturePyramid, FeatureSampler, Priors,
                               anchor_scale, priors_of)
+from .hard_negative_sampler import (HardNegativeSampler,
+                                    HardNegativeScaleGroupSampler)
 from .scale_group_sampler import ScaleGroupSampler
 from .scale_groups import group_edges, group_indices
 from .streaming_max_iou_assigner import StreamingMaxIoUAssigner
@@ -13,7 +15,8 @@ from .two_pass_assigner import TwoPassAssigner
 
 __all__ = [
     'BalancedHardSampler', 'EllipseRegressor', 'FeaturePyramid',
-    'FeatureSampler', 'Priors', 'ScaleGroupSampler', 'StreamingMaxIoUAssigner',
+    'FeatureSampler', 'HardNegativeSampler', 'HardNegativeScaleGroupSampler',
+    'Priors', 'ScaleGroupSampler', 'StreamingMaxIoUAssigner',
     'TemplateAssigner', 'TemplatePriorGenerator', 'TemplateTargets',
     'TwoPassAssigner', 'anchor_scale', 'best_anchor_levels', 'group_edges',
     'group_indices', 'priors_of'
