@@ -1,4 +1,6 @@
-"""Hooks and loops for mmengine's runner."""
+"""Hooks, loops and harvests for mmengine's runner."""
+from .harvest import with_hard_negatives
 from .hooks import ChannelsLastHook
+from .loops import BootstrapTrainLoop
 
-__all__ = ['ChannelsLastHook']
+__all__ = ['BootstrapTrainLoop', 'ChannelsLastHook', 'with_hard_negatives']

@@ -1,0 +1,4 @@
+"""Loops for mmengine's runner."""
+from .bootstrap_train_loop import BootstrapTrainLoop
+
+__all__ = ['BootstrapTrainLoop']
