@@ -24,13 +24,14 @@ def config_reader(folder):
 def once_per_model(step, find_config):
     """A function from a name to ``step(find_config(name))``.
 
-    Configs with equal models share what it gave.
+    Configs with equal models and training pipelines share what it gave.
     """
     known = {}
 
     def find(name):
         cfg = find_config(name)
-        key = json.dumps(cfg.model.to_dict(), sort_keys=True)
+        key = json.dumps([cfg.model, cfg.train_dataloader.dataset.pipeline],
+                         sort_keys=True)
         if key not in known:
             known[key] = step(cfg)
         return known[key]
@@ -38,13 +39,10 @@ def once_per_model(step, find_config):
     return find
 
 
-def check_metafile(folder, paper, figures):
-    """It has every config, also as mim reads it: by model-index.yml.
+def metafile_models(folder):
+    """The models of a folder, by name, as mim reads them: by model-index.yml.
 
-    Args:
-        folder: Of the configs.
-        paper: Its name, in the key of the paper's figures.
-        figures: From a config's stem to these, or to None.
+    These must be the configs that are there.
     """
     index = load(str(ROOT / 'model-index.yml'))
     index.build_models_with_collections()
@@ -56,6 +54,18 @@ def check_metafile(folder, paper, figures):
     assert set(ours) == {p.stem for p in folder.glob('*.py')}
     for name, model in ours.items():
         assert model.config == f'{path}/{name}.py'
+    return ours
+
+
+def check_metafile(folder, paper, figures):
+    """It has every config, with the paper's figures.
+
+    Args:
+        folder: Of the configs.
+        paper: Its name, in the key of the paper's figures.
+        figures: From a config's stem to these, or to None.
+    """
+    for name, model in metafile_models(folder).items():
         data = model.metadata.data
         assert data['Epochs'] == int(re.search(r'-(\d+)e_', name)[1])
         assert data.get(f'AP in the {paper} Paper') == figures(name)
