@@ -7,8 +7,9 @@ import pytest
 import torch
 from hard_negative_cases import ASSIGNERS, RCNN, Head, run, tensor, truth
 from mmdet.models.task_modules.assigners import AssignResult
+from mmdet.models.task_modules.prior_generators import AnchorGenerator
 from mmdet.models.task_modules.samplers import RandomSampler
-from mmdet.structures.bbox import HorizontalBoxes
+from mmdet.structures.bbox import HorizontalBoxes, bbox_overlaps
 from mmengine.structures import InstanceData
 
 from tinyfaces.models import (HardNegativeSampler,
@@ -166,6 +167,49 @@ def test_random_order_is_uniform():
     assert all(abs(count - 600) < 70 for count in drawn.values())
 
 
+def rpn_negatives(order='score', seed=0, number=3, **options):
+    """How many of 256 anchors of Faster R-CNN lie (first) on each hard
+    negative, and how many on none. The first is large."""
+    hard = [[300, 100, 700, 500], [50, 50, 180, 180], [800, 300, 928, 428]]
+    anchors = AnchorGenerator(
+        strides=[16], ratios=[.5, 1, 2],
+        scales=[8, 16, 32]).grid_priors([(38, 63)], device='cpu')[0]
+    sampler = HardNegativeSampler(
+        options.pop('num', 256),
+        .5,
+        add_gt_as_proposals=False,
+        join='anchors',
+        order=order,
+        **options)
+    head = Head(pos_iou_thr=.7, neg_iou_thr=.3, min_pos_iou=.3)
+    gt = truth([], hard[:number], [.9, .8, .7][:number])
+    result, _ = run(sampler, head, anchors.tolist(), gt, seed)
+    overlaps = bbox_overlaps(result.neg_priors, tensor(hard[:number]))
+    on = overlaps >= .5
+    return on.sum(0).tolist(), int((~on.any(1)).sum())
+
+
+def test_large_hard_negatives_leave_others_theirs():
+    """The first has more than 256 anchors on it."""
+    assert rpn_negatives(number=1, max_anchors=None) == ([256], 0)
+    few, others = rpn_negatives()
+    assert min(few) >= 16 and sum(few) < 128 < others
+    # Without a limit too, and of all three there are as many, or all.
+    many, others = rpn_negatives(max_anchors=None)
+    assert min(many[1:]) > 16 and sum(many) + others == 256
+    # One each, if no more fit.
+    for order in ('score', 'random'):
+        assert rpn_negatives(order, num=3) == ([1, 1, 1], 0)
+
+
+def test_random_order_draws_hard_negatives_not_anchors():
+    """One anchor, of the large one every third time: 100 of 300, s.d. 8."""
+    first = [rpn_negatives('random', seed, num=1)[0] for seed in range(300)]
+    assert all(
+        abs(sum(counts) - 100) < 40 and sum(counts) for counts in zip(*first))
+    assert all(sum(one) == 1 for one in first)
+
+
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
 def test_half_precision(dtype):
     """Proposals of automatic mixed precision do not make them coarser."""
@@ -217,6 +261,7 @@ def test_the_assignment_given_stays():
     (dict(order='iou'), "order must be 'score' or 'random', not 'iou'"),
     (dict(iou_thr=0), 'iou_thr must be above 0 and at most 1, not 0'),
     (dict(iou_thr=1.1), 'iou_thr must be above 0'),
+    (dict(max_anchors=0), 'max_anchors must be at least 1, or None, not 0'),
 ])
 def test_arguments(arguments, message):
     for kind in (HardNegativeSampler, HardNegativeScaleGroupSampler):

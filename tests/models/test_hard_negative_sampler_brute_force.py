@@ -1,4 +1,5 @@
 """The samplers of hard negatives against plain loops and fractions."""
+import itertools
 from fractions import Fraction
 
 import pytest
@@ -11,7 +12,7 @@ from mmengine.structures import InstanceData
 
 from tinyfaces.models import (HardNegativeSampler,
                               HardNegativeScaleGroupSampler, ScaleGroupSampler)
-from tinyfaces.models.task_modules import group_indices, hard_negative_sampler
+from tinyfaces.models.task_modules import anchors_on_boxes, group_indices
 
 
 def iou(a, b):
@@ -92,22 +93,26 @@ def test_proposals_by_brute_force(case, num, fraction, kind, add_gt, order):
         assert taken == list(range(number))
 
 
-def claimed(hard, anchors, negative, iou_thr):
-    """Anchors by (hard negative of the highest score, falling overlap)."""
-    found = {}
-    for rank, box in enumerate(hard):
+def claimed(hard, anchors, negative, iou_thr, most=16):
+    """Anchors: the best of each hard negative, the second of each, ..."""
+    lists = []
+    for box in hard:
         overlaps = {i: iou(box, anchors[i]) for i in negative}
         best = max(overlaps.values(), default=0)
-        for i, overlap in overlaps.items():
-            if overlap >= iou_thr or overlap == best > 0:
-                found.setdefault(i, (rank, -overlap))
-    return sorted(found, key=lambda i: (found[i], i))
+        lists.append(
+            sorted((i for i, overlap in overlaps.items()
+                    if overlap >= iou_thr or overlap == best > 0),
+                   key=lambda i: -overlaps[i])[:most])
+    rounds = itertools.zip_longest(*lists)
+    return list(
+        dict.fromkeys(i for anchor in rounds for i in anchor if i is not None))
 
 
 @settings(max_examples=80, deadline=None)
 @given(cases, st.integers(1, 12), st.sampled_from(ASSIGNERS), st.booleans(),
-       st.sampled_from(['score', 'random']), st.integers(1, 40))
-def test_anchors_by_brute_force(case, num, kind, lower, order, pairs):
+       st.sampled_from(['score', 'random']), st.integers(1, 40),
+       st.sampled_from([None, 1, 2, 16]))
+def test_anchors_by_brute_force(case, num, kind, lower, order, pairs, most):
     faces, hard, priors = case.values()
     scores = score_list(hard)
     head = Head(
@@ -122,9 +127,10 @@ def test_anchors_by_brute_force(case, num, kind, lower, order, pairs):
         join='anchors',
         order=order,
         iou_thr=.4,
+        max_anchors=most,
         context=head)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hard_negative_sampler, '_MAX_PAIRS', pairs)
+        patch.setattr(anchors_on_boxes, '_MAX_PAIRS', pairs)
         result, assigned = run(sampler, head, priors,
                                truth(faces, hard, scores))
     gt_inds = assigned.gt_inds.tolist()
@@ -135,7 +141,7 @@ def test_anchors_by_brute_force(case, num, kind, lower, order, pairs):
     }
     negative = [i for i, face in enumerate(gt_inds) if face == 0 or i in below]
     first = claimed([hard[i] for i in usable(hard, scores, faces)], priors,
-                    negative, Fraction(2, 5))
+                    negative, Fraction(2, 5), most)
     others = {i for i, face in enumerate(gt_inds) if face == 0}
     positives = {i for i, face in enumerate(gt_inds) if face > 0}
     assert len(result.pos_inds) == min(len(positives), num // 2)
@@ -148,6 +154,22 @@ def test_anchors_by_brute_force(case, num, kind, lower, order, pairs):
     if order == 'score':
         assert set(first[:number]) <= found
     assert result.neg_priors.tolist() == [priors[i] for i in result.neg_inds]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(solid, min_size=1, max_size=5),
+    st.lists(solid, min_size=1, max_size=25), st.sampled_from([None, 1, 3]),
+    st.integers(1, 40), st.sampled_from([Fraction(1, 2),
+                                         Fraction(1, 8)]))
+def test_anchors_on_boxes(hard, anchors, most, pairs, iou_thr):
+    """Their order."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(anchors_on_boxes, '_MAX_PAIRS', pairs)
+        found = anchors_on_boxes.anchors_on_boxes(
+            tensor(anchors), tensor(hard), float(iou_thr), most)
+    assert found.tolist() == claimed(hard, anchors, range(len(anchors)),
+                                     iou_thr, most)
 
 
 @settings(max_examples=60, deadline=None)

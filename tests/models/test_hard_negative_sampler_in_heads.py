@@ -17,8 +17,10 @@ FACES = [[4, 4, 20, 20], [36, 6, 60, 30]]
 HARD = [[4, 40, 20, 56], [30, 38, 60, 62], [36, 6, 60, 28], [22, 20, 34, 36]]
 IGNORED = [[20, 18, 36, 38]]
 USABLE = tensor(HARD[:2])
-RANDOM = dict(type='HardNegativeSampler', num=64, pos_fraction=.25)
-GROUPED = dict(type='HardNegativeScaleGroupSampler', num_per_group=32)
+RANDOM = dict(
+    type='HardNegativeSampler', num=64, pos_fraction=.25, max_anchors=None)
+GROUPED = dict(
+    type='HardNegativeScaleGroupSampler', num_per_group=32, max_anchors=None)
 
 
 def recorded(module, name='sampler'):

@@ -11,6 +11,7 @@ import pytest
 import torch
 from mmcv.transforms import Compose
 from mmdet.registry import TRANSFORMS
+from mmdet.structures.bbox import bbox_overlaps
 
 from tinyfaces.datasets.hard_negative_file import (HardNegatives,
                                                    write_hard_negatives)
@@ -132,8 +133,14 @@ def test_follow_the_picture(folder, name):
     before = dict(enumerate(BOXES.tolist()))
     total, moved = 0, False
     for seed in range(5):
-        faces, hard = places(run(pipe, folder, seed, ignored=(1, 4)))
-        assert hard == faces
+        sample = run(pipe, folder, seed, ignored=(1, 4) if seed > 3 else ())
+        faces, hard = places(sample)
+        ignored = sample.ignored_instances.bboxes.tensor
+        assert hard == {
+            number: box
+            for number, box in faces.items()
+            if (bbox_overlaps(torch.tensor([box]), ignored) < .5).all()
+        }
         total += len(hard)
         moved |= any(box != before[number] for number, box in hard.items())
     assert moved == (name not in ('none', 'ignore_small'))
@@ -202,9 +209,10 @@ def test_without_faces(folder):
 
 
 @pytest.mark.parametrize('thr, kept', [(.5, [0, 2, 3]), (.4, [0, 3]),
-                                       (0, [0, 1, 2, 3])])
+                                       (0, [0, 2, 3])])
 def test_those_in_ignored_faces(tmp_path, thr, kept):
-    """By the assigner's rule: more than the threshold, of one face."""
+    """By the assigner's rule: more than the threshold, of one face; [1] has
+    an IoU of .5 or more with it, too."""
     cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((HEIGHT, WIDTH), np.uint8))
     boxes = np.array([[0, 0, 10, 10], [31, 0, 41, 10], [35, 0, 45, 10],
                       [50, 0, 60, 10]], np.float32)  # yapf: disable
@@ -224,6 +232,25 @@ def test_those_in_ignored_faces(tmp_path, thr, kept):
     assert sample.gt_instances.hard_negatives.tolist() == boxes[kept].tolist()
     assert sample.gt_instances.hard_negative_scores.tolist() == \
         SCORES[kept].tolist()
+
+
+@pytest.mark.parametrize('thr', [0, .5, .9])
+def test_never_on_an_ignored_face(tmp_path, thr):
+    """At an IoU of .5 it is a face; right below it is not, and lies in the
+    face by less than .5."""
+    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((HEIGHT, WIDTH), np.uint8))
+    boxes = np.array([[0, 0, 10, 20], [30, 0, 40, 20.01]], np.float32)
+    write_hard_negatives(
+        tmp_path / 'hard.jsonl',
+        {'a': HardNegatives(boxes, SCORES[:2], WIDTH, HEIGHT)}, {})
+    sample = run(
+        pipeline(
+            tmp_path,
+            pack=dict(type='PackHardNegativeInputs', ignore_iof_thr=thr)),
+        tmp_path,
+        faces=[[0, 0, 10, 10], [30, 0, 40, 10]],
+        ignored=(0, 1))
+    assert sample.gt_instances.hard_negatives.tolist() == boxes[1:].tolist()
 
 
 @pytest.mark.parametrize('img_id', ['a', 'b'])
@@ -290,6 +317,11 @@ def test_mixed_pictures(folder, others):
         [first['gt_bboxes'], second['gt_bboxes']])
     with pytest.raises(ValueError, match='of several pictures.*Mosaic'):
         TRANSFORMS.build(EACH)(mixed)
+    # A crop left those of the other picture alone.
+    if others == 'b':
+        mixed = dict(first, img_id='b')
+        with pytest.raises(ValueError, match='of several pictures.*Mosaic'):
+            TRANSFORMS.build(EACH)(mixed)
     with pytest.raises(TypeError, match='PackHardNegativeInputs'):
         TRANSFORMS.build(dict(type='PackDetInputs'))(mixed)
 

@@ -1,5 +1,6 @@
 """Add harvested false positives to a sample."""
 import os
+import zlib
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -21,9 +22,14 @@ class LoadHardNegatives(BaseTransform):
     the picture's geometry, and ``PackHardNegativeInputs`` in place of
     ``PackDetInputs`` at the end, which takes them out again. In between every
     transform treats them as boxes of ignored objects, so they follow the
-    picture as the faces do. Number i of the picture has the label -1 - i,
-    by which it is told from a face and found in ``hard_negative_scores``.
-    A picture that the file does not know has none.
+    picture as the faces do. Number i of the picture has the label
+    :func:`first_label` - i, by which it is told from a face, and from another
+    picture's, and found in ``hard_negative_scores``. A picture that the file
+    does not know has none.
+
+    The flags are of a type that ``PackDetInputs`` refuses. A transform that
+    makes them anew, as ``Albu`` does, takes this away: behind it nothing but
+    the sampler's warning tells of a pack transform that was not replaced.
 
     Transforms that look at boxes whether ignored or not, as MMDetection's
     ``RandomCrop`` does for a crop with any box, look at these too. Those that
@@ -86,8 +92,10 @@ class LoadHardNegatives(BaseTransform):
         number = len(entry.boxes)
         boxes = HorizontalBoxes(entry.boxes).convert_to(type(faces))
         results['gt_bboxes'] = faces.cat([faces, boxes])
-        results['gt_bboxes_labels'] = np.concatenate(
-            [results['gt_bboxes_labels'], -1 - np.arange(number)])
+        results['gt_bboxes_labels'] = np.concatenate([
+            results['gt_bboxes_labels'],
+            first_label(results['img_id']) - np.arange(number)
+        ])
         results['gt_ignore_flags'] = np.concatenate(
             [results['gt_ignore_flags'],
              np.ones(number, bool)]).view(_FlagsWithHardNegatives)
@@ -117,6 +125,16 @@ class LoadHardNegatives(BaseTransform):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(ann_file={self.ann_file!r})'
+
+
+def first_label(img_id: str | int) -> int:
+    """Label of a picture's first hard negative; those after it count down.
+
+    It is made of the picture's name, so that hard negatives of two pictures
+    are hardly ever mistaken for one another's. It is below 0, and exact in
+    float32, in which some transforms hold labels.
+    """
+    return -1 - zlib.crc32(str(img_id).encode()) % 2**23
 
 
 class _FlagsWithHardNegatives(np.ndarray):

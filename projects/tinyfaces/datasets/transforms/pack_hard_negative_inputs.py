@@ -7,6 +7,11 @@ from mmdet.structures.bbox import (HorizontalBoxes, autocast_box_type,
                                    bbox_overlaps)
 from torch import Tensor
 
+from .load_hard_negatives import first_label
+
+# From this IoU with a face on, a box is a detection of it (section 3.2).
+_MAX_FACE_IOU = .5
+
 
 @TRANSFORMS.register_module()
 class PackHardNegativeInputs(PackDetInputs):
@@ -24,7 +29,9 @@ class PackHardNegativeInputs(PackDetInputs):
             one ignored face is left out, by the rule of MMDetection's
             assigner: nobody knows whether it is a face. It is applied here
             since samplers are not told of ignored faces, and to the ignored
-            faces that the augmentation left. 0 or less keeps all.
+            faces that the augmentation left. 0 or less keeps all but those
+            of an IoU of .5 or more with one, which are detections of it
+            (section 3.2 of the paper) and are always left out.
         **kwargs: Of ``PackDetInputs``.
     """
 
@@ -53,14 +60,9 @@ class PackHardNegativeInputs(PackDetInputs):
                 'in place of PackHardNegativeInputs')
         labels = results['gt_bboxes_labels']
         hard = labels < 0
-        numbers = -1 - labels[hard]
+        numbers = first_label(results['img_id']) - labels[hard]
         scores = results['hard_negative_scores']
-        if len(np.unique(numbers)) < len(numbers) or (numbers
-                                                      >= len(scores)).any():
-            raise ValueError(
-                'the sample has hard negatives of several pictures: take the '
-                'transform that mixes pictures (Mosaic, MixUp, ...) out of '
-                'the pipeline, which does not go with LoadHardNegatives')
+        _check_numbers(numbers, len(scores))
         boxes = results['gt_bboxes']
         flags = results['gt_ignore_flags'].view(np.ndarray)
         packed = super().transform(
@@ -79,14 +81,25 @@ class PackHardNegativeInputs(PackDetInputs):
 
     def _in_ignored(self, boxes: Tensor, ignored: Tensor) -> Tensor:
         """Which boxes (n, 4) lie in a face of (m, 4), (n, ) bool."""
-        if self.ignore_iof_thr <= 0:
-            return torch.zeros(len(boxes), dtype=torch.bool)
-        overlaps = bbox_overlaps(boxes, ignored, mode='iof')
-        return (overlaps > self.ignore_iof_thr).any(dim=1)
+        found = bbox_overlaps(boxes, ignored) >= _MAX_FACE_IOU
+        if self.ignore_iof_thr > 0:
+            overlaps = bbox_overlaps(boxes, ignored, mode='iof')
+            found |= overlaps > self.ignore_iof_thr
+        return found.any(dim=1)
 
     def __repr__(self) -> str:
         return (f'{type(self).__name__}(ignore_iof_thr={self.ignore_iof_thr}, '
                 f'meta_keys={self.meta_keys})')
+
+
+def _check_numbers(numbers: np.ndarray, count: int) -> None:
+    """Raise unless these are of one picture with so many hard negatives."""
+    if len(np.unique(numbers)) < len(numbers) or ((numbers < 0) |
+                                                  (numbers >= count)).any():
+        raise ValueError(
+            'the sample has hard negatives of several pictures: take the '
+            'transform that mixes pictures (Mosaic, MixUp, ...) out of '
+            'the pipeline, which does not go with LoadHardNegatives')
 
 
 def _xyxy(boxes) -> Tensor:

@@ -13,14 +13,13 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from ..precision import at_least_float
+from .anchors_on_boxes import anchors_on_boxes
 from .scale_group_sampler import ScaleGroupSampler
 from .scale_groups import group_indices
 
 #: From this IoU with a face on, a box is a detection of it and never a hard
 #: negative (section 3.2).
 MAX_FACE_IOU = .5
-# Pairs of a hard negative and an anchor held at a time; 40 bytes each.
-_MAX_PAIRS = 2**21
 
 
 class TakesHardNegatives:
@@ -48,11 +47,20 @@ class TakesHardNegatives:
             does, are taken first; those the assigner left out only for being
             under its lower limit (``neg_iou_thr`` of the head's assigner, if
             it has two) count as negatives then. A positive anchor stays one.
-        order: Which to take if there are more than negatives to draw:
-            ``'score'``, those with the highest score of the harvest (of
-            anchors on one hard negative, those that overlap it most); or
-            ``'random'``.
+            The anchor of each hard negative that overlaps it most comes
+            first, then the second one of each, and so on: a large hard
+            negative, with hundreds of anchors on it, leaves the others
+            theirs.
+        order: Which hard negatives come first, if there are more, or more
+            anchors on them, than negatives to draw: ``'score'``, those with
+            the highest score of the harvest; or ``'random'``, drawn at each
+            sampling.
         iou_thr: See ``join``; above 0 and at most 1.
+        max_anchors: With ``join='anchors'``, how many anchors of one hard
+            negative are taken first; the others may be drawn like any. It
+            keeps the rest of the background in the training: of a picture's
+            256 anchors in Faster R-CNN up to 16 hard negatives leave some.
+            None for no limit.
         context: The head, which MMDetection passes to all samplers.
         *args: Of the base sampler.
         **kwargs: Of the base sampler.
@@ -67,6 +75,7 @@ class TakesHardNegatives:
                  join: str = 'proposals',
                  order: str = 'score',
                  iou_thr: float = .5,
+                 max_anchors: int | None = 16,
                  context: object = None,
                  **kwargs) -> None:
         if join not in ('proposals', 'anchors'):
@@ -78,6 +87,9 @@ class TakesHardNegatives:
         if not 0 < iou_thr <= 1:
             raise ValueError(
                 f'iou_thr must be above 0 and at most 1, not {iou_thr}')
+        if max_anchors is not None and max_anchors < 1:
+            raise ValueError(
+                f'max_anchors must be at least 1, or None, not {max_anchors}')
         if join == 'proposals' and isinstance(context, BaseDenseHead):
             raise ValueError(
                 f'{type(context).__name__} has fixed anchors, which no hard '
@@ -87,6 +99,7 @@ class TakesHardNegatives:
         self.join = join
         self.order = order
         self.iou_thr = iou_thr
+        self.max_anchors = max_anchors
         # of an anchor head, or of a RoI head
         assigner = getattr(context, 'assigner',
                            getattr(context, 'bbox_assigner', None))
@@ -113,12 +126,16 @@ class TakesHardNegatives:
         priors = pred_instances.priors
         boxes, overlaps = self._hard_negatives(gt_instances, priors.device)
         if len(boxes):
+            order = torch.arange(len(boxes), device=boxes.device)
+            if self.order == 'random':
+                order = self._shuffle(order)
             if self.join == 'proposals':
                 assign_result, priors, hard = _add_proposals(
                     assign_result, priors, boxes, overlaps)
+                hard = hard[order]
             else:
                 assign_result, hard = self._find_anchors(
-                    assign_result, get_box_tensor(priors), boxes)
+                    assign_result, get_box_tensor(priors), boxes[order])
             pred_instances = InstanceData(priors=priors)
             # From the end, as the base sampler may put faces at the start.
             kwargs['hard'] = hard - len(priors)
@@ -143,26 +160,22 @@ class TakesHardNegatives:
         """
         if hard is None:
             return super()._sample_neg(assign_result, num_expected, **kwargs)
-        taken = self._first(hard + len(assign_result.gt_inds), num_expected)
+        taken = hard[:num_expected] + len(assign_result.gt_inds)
         rest = super()._sample_neg(
             _without(assign_result, taken), num_expected - len(taken),
             **kwargs)
         return torch.cat([taken, rest.flatten()])
-
-    def _first(self, hard: Tensor, number: int) -> Tensor:
-        """As many of these indices as are wanted and there."""
-        if self.order == 'random' and len(hard) > number:
-            return self._draw_some(hard, number)
-        return hard[:number]
 
     def _hard_negatives(self, gt_instances: InstanceData,
                         device: torch.device) -> tuple[Tensor, Tensor]:
         """Boxes (m, 4), by falling score, and their IoU with a face (m, )."""
         boxes = gt_instances.get('hard_negatives')
         if boxes is None:
-            warnings.warn(f'{type(self).__name__} draws as its base sampler: '
-                          'the samples have no hard negatives, for want of '
-                          'PackHardNegativeInputs in the pipeline')
+            warnings.warn(
+                f'{type(self).__name__} draws as its base sampler: the '
+                'pipeline loads no hard negatives. So it should be in the '
+                'first round, before there are any; in later ones it lacks '
+                'LoadHardNegatives and PackHardNegativeInputs')
             return torch.empty((0, 4)), torch.empty(0)
         boxes = at_least_float(boxes.to(device))
         scores = gt_instances.hard_negative_scores.to(device)
@@ -185,36 +198,12 @@ class TakesHardNegatives:
                                      (best < self._lower_limit))
         negative = torch.nonzero(negative).squeeze(1)
         if len(negative):
-            negative = negative[self._claimed(
-                at_least_float(anchors[negative]), boxes)]
+            negative = negative[anchors_on_boxes(
+                at_least_float(anchors[negative]), boxes, self.iou_thr,
+                self.max_anchors)]
         assign_result = copy.copy(assign_result)
         assign_result.gt_inds = gt_inds.index_fill(0, negative, 0)
         return assign_result, negative
-
-    def _claimed(self, anchors: Tensor, boxes: Tensor) -> Tensor:
-        """Anchors (n > 0, 4) on boxes (m, 4): indices, first box's first."""
-        owner = torch.full((len(anchors), ),
-                           len(boxes),
-                           dtype=torch.long,
-                           device=anchors.device)
-        overlap = anchors.new_zeros(len(anchors))
-        step = max(1, _MAX_PAIRS // len(anchors))
-        for numbers in torch.arange(
-                len(boxes), device=anchors.device).split(step):
-            overlaps = bbox_overlaps(boxes[numbers], anchors)
-            best = overlaps.amax(dim=1, keepdim=True)
-            claims = (overlaps >= self.iou_thr) | ((overlaps == best) &
-                                                   (best > 0))
-            columns = torch.nonzero(claims.any(dim=0)).squeeze(1)
-            first, row = torch.where(claims[:, columns], numbers[:, None],
-                                     len(boxes)).min(dim=0)
-            better = first < owner[columns]
-            columns = columns[better]
-            owner[columns] = first[better]
-            overlap[columns] = overlaps[row[better], columns]
-        owned = torch.nonzero(owner < len(boxes)).squeeze(1)
-        owned = owned[overlap[owned].argsort(descending=True, stable=True)]
-        return owned[owner[owned].argsort(stable=True)]
 
 
 @TASK_UTILS.register_module()
@@ -233,8 +222,8 @@ class HardNegativeSampler(TakesHardNegatives, RandomSampler):
     Args and errors: see :class:`TakesHardNegatives` and ``RandomSampler``.
     """
 
-    def _draw_some(self, indices: Tensor, number: int) -> Tensor:
-        return self.random_choice(indices, number)
+    def _shuffle(self, indices: Tensor) -> Tensor:
+        return self.random_choice(indices, len(indices))
 
 
 @TASK_UTILS.register_module()
@@ -265,7 +254,7 @@ class HardNegativeScaleGroupSampler(TakesHardNegatives, ScaleGroupSampler):
             for others in positives
         ]
         taken = [
-            self._first(hard[groups == group], number)
+            hard[groups == group][:number]
             for group, number in enumerate(numbers)
         ]
         others = _without(assign_result, torch.cat(taken)).gt_inds == 0
@@ -276,8 +265,10 @@ class HardNegativeScaleGroupSampler(TakesHardNegatives, ScaleGroupSampler):
                 [n - len(some) for n, some in zip(numbers, taken)])
         ])
 
-    def _draw_some(self, indices: Tensor, number: int) -> Tensor:
-        return self._draw([indices], [number])
+    def _shuffle(self, indices: Tensor) -> Tensor:
+        generator = self._generator(indices.device)
+        return indices[torch.randperm(
+            len(indices), generator=generator, device=indices.device)]
 
 
 def _add_proposals(
