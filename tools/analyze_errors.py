@@ -10,13 +10,13 @@ import json
 import math
 import os
 import sys
-from functools import cache
 from pathlib import Path
 
 # Only NumPy, SciPy, matplotlib and Pillow are needed: do not load torch and
 # MMDetection.
 os.environ['TINYFACES_REGISTER'] = '0'
 
+from _picture_files import picture_finder
 from _scoring_cli import add_names, detector_names
 
 from tinyfaces.datasets import wider_annotations
@@ -117,7 +117,7 @@ def run(args: argparse.Namespace) -> str:
     else:
         warnings.append('no --annotations: nothing is said about blur, '
                         'expression, illumination, occlusion and pose')
-    find_picture = _picture_finder(args.images)
+    find_picture = picture_finder(args.images)
     constant = args.normalized_n or analysis.N_PER_IMAGE * len(truth.keys)
 
     content = dict(
@@ -200,24 +200,6 @@ def _require_file(path: str | None, remedy: str) -> None:
     """An error before the long work, unless the option was left out."""
     if path and not os.path.isfile(path):
         raise FileNotFoundError(f'{path}: no such file; {remedy}')
-
-
-def _picture_finder(folder: str | None):
-    """A function from image key to the path of its picture, or None."""
-    if folder and not os.path.isdir(folder):
-        raise FileNotFoundError(
-            f'{folder}: no such folder of pictures; give the one that holds '
-            'the folders of the events')
-
-    @cache
-    def find(key: str) -> str | None:
-        for suffix in wider_annotations.IMAGE_SUFFIXES if folder else ():
-            path = os.path.join(folder, key + suffix)
-            if os.path.isfile(path):
-                return path
-        return None
-
-    return find
 
 
 def _finite(text: str) -> float:

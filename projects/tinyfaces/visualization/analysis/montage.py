@@ -1,7 +1,7 @@
-"""The top false positives, cut out of their pictures (HR, Fig. 18)."""
+"""False positives, cut out of their pictures (HR, Fig. 18)."""
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -40,6 +40,35 @@ def plot_top_false_positives(rows: Sequence[Mapping], paths: Mapping[str, str],
     Raises:
         ValueError: A picture cannot be read.
     """
+    return _plot_tiles(
+        rows, paths, faces, title, lambda row:
+        (f'{row["rank"]}. {row["kind"]}, ov {row["overlap"]:.3f}\n'
+         f'1−r {row["percent_below"]:.2f} %, score {row["score"]:.4g}'))
+
+
+def plot_hard_negatives(rows: Sequence[Mapping], paths: Mapping[str, str],
+                        title: str) -> Figure:
+    """Draw each box of a harvest with its surroundings.
+
+    Args:
+        rows: ``rank``; ``image``; ``box``, x y w h; ``score``.
+        paths: Image key -> its picture.
+        title: Of the figure.
+
+    Returns:
+        Figure: One tile each.
+
+    Raises:
+        ValueError: A picture cannot be read.
+    """
+    return _plot_tiles(rows, paths, {}, title,
+                       lambda row: f'{row["rank"]}. score {row["score"]:.4g}')
+
+
+def _plot_tiles(rows: Sequence[Mapping], paths: Mapping[str, str],
+                faces: Mapping[str, np.ndarray], title: str,
+                describe: Callable[[Mapping], str]) -> Figure:
+    """A tile for each row: crop, boxes, what is said of it, picture."""
     lines = max(math.ceil(len(rows) / _COLUMNS), 1)
     figure = Figure(figsize=(12.5, 3.1 * lines + 0.7), layout='constrained')
     FigureCanvasAgg(figure)
@@ -48,15 +77,12 @@ def plot_top_false_positives(rows: Sequence[Mapping], paths: Mapping[str, str],
     for axis, row in zip(axes, rows):
         crop, origin, scale = _crop(paths[row['image']], row)
         axis.imshow(crop, extent=(0, _TILE, _TILE, 0))
-        for face in faces[row['image']].tolist():
+        for face in faces.get(row['image'], np.zeros((0, 4))).tolist():
             compared = face == row['face']
             _draw(axis, face, origin, scale, _FACE, '--', 2 if compared else 1)
         _draw(axis, row['box'], origin, scale, _FOUND, '-', 2)
         axis.set(xlim=(0, _TILE), ylim=(_TILE, 0))
-        axis.set_title(
-            f'{row["rank"]}. {row["kind"]}, ov {row["overlap"]:.3f}\n'
-            f'1−r {row["percent_below"]:.2f} %, score {row["score"]:.4g}',
-            fontsize=8.5)
+        axis.set_title(describe(row), fontsize=8.5)
         width, height = row['box'][2:]
         axis.set_xlabel(
             plain(f'{_shorten(row["image"])}\n'
