@@ -10,6 +10,14 @@ R50 = 'faster-rcnn_r50-c4_1xb1-70k_wider-face'
 R50_HNM = 'faster-rcnn_r50-c4_hnm_1xb1-70k_wider-face'
 VGG16 = 'faster-rcnn_vgg16_1xb1-70k_wider-face'
 LOOP = 'faster-rcnn_r50-c4_hnm-loop_1xb1-27e_fddb'
+GROUPED_LOOP = 'grouped-fast-rcnn_r50_hnm-loop_8xb1-100e_fddb'
+RETINA_LOOP = 'retinanet_r50_hnm-loop_8xb4-130e_fddb'
+# Both rounds in one run -> the second one on WIDER FACE
+LOOPS = {
+    LOOP: 'faster-rcnn_r50-c4_hnm_1xb1-70k_wider-face',
+    GROUPED_LOOP: 'grouped-fast-rcnn_r50_hnm_8xb1-100e_wider-face',
+    RETINA_LOOP: 'retinanet_r50_hnm_8xb4-130e_wider-face',
+}
 RETINA = 'retinanet_r50_sampling_8xb4-130e_wider-face'
 MBV2 = 'faster-rcnn_mbv2_1xb8-16e_wider-face-256'
 # Those of the paper

@@ -4,7 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 from config_options import parsed, value_at
-from hard_negative_rows import FOLDER, R50, R50_HNM, VGG16, config, shallow
+from hard_negative_rows import (FOLDER, LOOP, R50, R50_HNM, VGG16, config,
+                                shallow)
 from mmdet.registry import MODELS, TASK_UTILS, TRANSFORMS
 
 RPN, ROI = 'model.rpn_head', 'model.roi_head'
@@ -82,6 +83,9 @@ OPTIONS = {
         'model.roi_head.shared_head.dropout=0.0':
         f'{ROI}.shared_head.classifier.2.p',
     },
+    LOOP: {
+        'train_cfg.rounds=1': 'cfg.train_cfg.rounds',
+    },
     R50_HNM: {
         'train_dataloader.dataset.pipeline.2.ann_file=x.jsonl':
         'cfg.train_dataloader.dataset.pipeline.2.ann_file',
@@ -91,8 +95,12 @@ OPTIONS = {
         'pipeline.5.ignore_iof_thr',
         'model.train_cfg.rcnn.sampler.order=random':
         f'{ROI}.bbox_sampler.order',
-        'model.train_cfg.rpn.sampler.order=random': f'{RPN}.sampler.order',
-        'model.train_cfg.rpn.sampler.iou_thr=0.7': f'{RPN}.sampler.iou_thr',
+        'model.train_cfg.rpn.sampler.order=random':
+        f'{RPN}.sampler.order',
+        'model.train_cfg.rpn.sampler.iou_thr=0.7':
+        f'{RPN}.sampler.iou_thr',
+        'model.train_cfg.rpn.sampler.max_anchors=None':
+        f'{RPN}.sampler.max_anchors',
     },
 }
 

@@ -4,9 +4,9 @@ import copy
 import pytest
 import torch
 from face_samples import sample
-from hard_negative_rows import (CONFIGS, FOLDER, LOOP, MBV2, OF_THE_PAPER, R50,
-                                R50_HNM, RETINA, ROUND_TWO, VGG16, config,
-                                round_one)
+from hard_negative_rows import (CONFIGS, FOLDER, LOOP, LOOPS, MBV2,
+                                OF_THE_PAPER, R50, R50_HNM, RETINA, ROUND_TWO,
+                                VGG16, config, round_one)
 from mmcv.transforms import Compose
 from mmdet.registry import MODELS, TASK_UTILS, TRANSFORMS
 from mmengine.config import Config
@@ -33,6 +33,10 @@ def test_the_configs_that_there_are():
     } == (
         ours | {LOOP.removesuffix('_fddb')})
     assert len(OF_THE_PAPER) == 7 and len(ROUND_TWO) == 5
+    assert sorted(LOOPS) == [
+        x for x in CONFIGS if x.endswith('_fddb') and '_hnm-loop_' in x
+    ]
+    assert len([x for x in CONFIGS if '_hnm-loop_' in x]) == len(LOOPS)
 
 
 @pytest.mark.parametrize('name', OF_THE_PAPER)
@@ -103,8 +107,7 @@ def test_both_data_sets_are_trained_on_alike():
             assert types[0] == types[1]
 
 
-@pytest.mark.parametrize('name',
-                         [x for x in OF_THE_PAPER if x.endswith('_fddb')])
+@pytest.mark.parametrize('name', [x for x in CONFIGS if x.endswith('_fddb')])
 def test_a_fold_held_out_chooses_nothing(name):
     cfg = config(name)
     assert cfg.val_dataloader is cfg.val_evaluator is cfg.val_cfg is None
@@ -210,6 +213,30 @@ def test_the_loop_has_the_model_of_the_second_round():
     assert loop.model == config(R50_HNM).model
     assert loop.train_dataloader.dataset == (
         config(first).train_dataloader.dataset)
+
+
+@pytest.mark.parametrize('name', [x for x in LOOPS if x != LOOP])
+def test_loops_differ_from_wider_face_in_the_pictures(name):
+    """Those of FDDB, as in the paper's configs; and two rounds."""
+    loop, other = config(name), config(LOOPS[name])
+    first = Config.fromfile(round_one(LOOPS[name]))
+    fddb = config(LOOP)
+    for loader, pipeline in (('train_dataloader', first.train_pipeline),
+                             ('test_dataloader', first.test_pipeline)):
+        wanted = fddb[loader].dataset
+        wanted.pipeline = pipeline
+        assert loop[loader].pop('dataset') == wanted
+        first[loader].pop('dataset')
+        assert loop[loader] == first[loader]
+    assert loop.test_evaluator == fddb.test_evaluator
+    assert loop.train_cfg == dict(
+        type='BootstrapTrainLoop',
+        max_epochs=first.train_cfg.max_epochs,
+        rounds=2)
+    assert loop.model == other.model
+    assert loop.custom_imports == other.custom_imports
+    for key in ('optim_wrapper', 'param_scheduler', 'auto_scale_lr'):
+        assert loop[key] == other[key]
 
 
 def test_retinanet_with_samples():

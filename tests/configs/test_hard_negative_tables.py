@@ -10,6 +10,7 @@ from mmengine.config import Config
 from tinyfaces.evaluation.functional.fddb_io import read_published_rocs
 from tinyfaces.evaluation.functional.fddb_result import tpr_at
 
+VGG16_FDDB = 'faster-rcnn_vgg16_1xb1-70k_fddb'
 # What the README's rows of the table begin with
 ROWS = {
     'FRCNN_VGG16': 'frcn',
@@ -28,7 +29,8 @@ def test_metafile_has_every_config():
         assert data.get('Epochs') == (int(number) if unit == 'e' else None)
         assert data.get('Iterations') == (1000 *
                                           int(number) if unit == 'k' else None)
-        curve = curve_of(name)
+        # The rates of FRCNN_VGG16 are of a training on WIDER FACE.
+        curve = None if name == VGG16_FDDB else curve_of(name)
         rates = curve and ', '.join(
             f'{rate} at {number}' for rate, number in zip(
                 PUBLISHED[curve][0].split(), FALSE_POSITIVES))
