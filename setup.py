@@ -29,7 +29,8 @@ MIM_FOLDERS = ('tinyfaces/.mim', 'tinyfaces+mim')
 # Set-up, test and packing scripts serve a checkout only.
 CHECKOUT_ONLY = ('_setup_env.py', '_offline_bundle.py', '_bundle_wheels.py')
 LAUNCHERS = ('_launch.sh', 'dist_train.sh', 'dist_test.sh', 'slurm_train.sh',
-             'slurm_test.sh', 'cross_validate_fddb.sh')
+             'slurm_test.sh', 'cross_validate_fddb.sh', 'dist_harvest.sh',
+             'bootstrap_train.sh')
 
 
 def mim_files() -> list[Path]:

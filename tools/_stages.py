@@ -3,11 +3,14 @@ import ctypes
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 from mmengine.config import Config
@@ -19,9 +22,12 @@ from tinyfaces.utils.locks import exclusive_lock
 TOOLS = Path(__file__).resolve().parent
 # Lines of a log that an error shows.
 _TAIL = 15
+# Of MMEngine's CheckpointHook.
+_CHECKPOINT = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 # What ends a run: kill, and the loss of its terminal.
 _STOPS = (signal.SIGTERM, signal.SIGHUP)
-_LIBC = ctypes.CDLL(None)
+_LINUX = sys.platform == 'linux'
+_LIBC = ctypes.CDLL(None) if _LINUX else None
 _PR_SET_PDEATHSIG = 1
 
 
@@ -52,6 +58,21 @@ class TrainingFolder:
         path = self.train_dir / Path(pointer.read_text().strip()).name
         return path if path.is_file() else None
 
+    @property
+    def resumable(self) -> Path | None:
+        """What training goes on with: the last complete checkpoint.
+
+        A kill while ``last_checkpoint`` is written leaves that file empty.
+        """
+        if self.checkpoint:
+            return self.checkpoint
+        # What a killed process has written of one is no zip file.
+        found = [(int(match[1]), path)
+                 for path in self.train_dir.glob('*_*.pth')
+                 if (match := _CHECKPOINT.fullmatch(path.name))
+                 and zipfile.is_zipfile(path)]
+        return max(found)[1] if found else None
+
     def locked(self, remedy: str) -> AbstractContextManager[None]:
         """Keep other runs from this folder, see :func:`exclusive_lock`."""
         return exclusive_lock(self._lock, self.title, remedy)
@@ -59,7 +80,7 @@ class TrainingFolder:
     def is_started(self) -> bool:
         """Whether anything was trained, or a run is at it."""
         marks = (self.train_dir / 'last_checkpoint', self._trained)
-        if any(mark.is_file() for mark in marks):
+        if any(mark.is_file() for mark in marks) or self.resumable:
             return True
         if self._lock.is_file():
             try:
@@ -88,8 +109,14 @@ class TrainingFolder:
     def train_arguments(self) -> list[str]:
         """Arguments of ``train.py``, to train or to go on with it."""
         # A bare --resume drops load_from where there is no checkpoint yet.
-        resume = ['--resume', str(self.checkpoint)] if self.checkpoint else []
+        start = self.resumable
+        resume = ['--resume', str(start)] if start else []
         return ['--work-dir', str(self.train_dir), *resume]
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def describe(cfg: Config, gpus: int) -> dict:
@@ -106,7 +133,7 @@ def describe(cfg: Config, gpus: int) -> dict:
     start = cfg.get('load_from')
     digest = None
     if start and Path(start).is_file():
-        digest = hashlib.sha256(Path(start).read_bytes()).hexdigest()
+        digest = file_digest(Path(start))
     return as_json(
         dict(config=cfg.to_dict(), gpus=gpus, load_from_sha256=digest))
 
@@ -161,8 +188,8 @@ def run_logged(command: Sequence[str], log: Path, what: str) -> None:
     """Run a command to its end, its output appended to a file.
 
     The command and all that it started are stopped with this process, also
-    when its terminal is lost (but not under ``nohup``), and when it is
-    killed.
+    when its terminal is lost (but not under ``nohup``), and on Linux when it
+    is killed.
 
     Args:
         command (Sequence[str]): Program and arguments.
@@ -187,7 +214,8 @@ def run_logged(command: Sequence[str], log: Path, what: str) -> None:
                     **os.environ, 'PYTHON': sys.executable
                 },
                 start_new_session=True,
-                preexec_fn=_end_with_parent)
+                preexec_fn=partial(_end_with_parent, os.getpid())
+                if _LINUX else None)
             try:
                 code = process.wait()
             finally:
@@ -205,10 +233,12 @@ def run_logged(command: Sequence[str], log: Path, what: str) -> None:
                          'there once the cause is mended')
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(parent: int) -> None:
     """Ask Linux to end this process when its parent is killed.
 
     Otherwise a run that is started again would train in the same folder as
     what the killed one left behind.
     """
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # killed before that
+        os.kill(os.getpid(), signal.SIGTERM)

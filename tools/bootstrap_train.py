@@ -19,13 +19,15 @@ also within a training or a harvest; with more ``--rounds`` it goes on after
 the last one.
 """
 import argparse
+import json
 import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
 
+from _rounds import Round, check_first_round
 from _runner import check_file, config_remedy
-from _stages import (TrainingFolder, check_unchanged, describe, run_logged,
+from _stages import (check_unchanged, describe, file_digest, run_logged,
                      tool_command)
 from harvest_hard_negatives import add_harvest_arguments, harvest_options
 from mmengine.config import Config, DictAction
@@ -33,6 +35,8 @@ from mmengine.config import Config, DictAction
 from tinyfaces.datasets.hard_negative_file import read_header
 from tinyfaces.engine import with_hard_negatives
 from tinyfaces.engine.harvest import merge_hard_negatives, training_datasets
+from tinyfaces.utils.descriptions import (as_json, differences,
+                                          differences_in_words, write_json)
 from tinyfaces.utils.files import atomic_write
 from tinyfaces.utils.locks import exclusive_lock
 
@@ -84,25 +88,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-class Round(TrainingFolder):
-    """The folder of one round.
-
-    Args:
-        folder (Path): Holds also a config, what was harvested, and the log
-            of that.
-        number (int): From 1.
-    """
-
-    def __init__(self, folder: Path, number: int) -> None:
-        super().__init__(folder, f'round {number}')
-        self.number = number
-        self.config = folder / 'config.py'
-        self.harvest_dir = folder / 'harvest'
-        self.harvest_log = folder / 'harvest.log'
-        self.harvested = folder / 'harvested.jsonl'
-        self.hard_negatives = folder / 'hard_negatives.jsonl'
-
-
 class Bootstrapping:
     """The commands of a training in rounds.
 
@@ -125,6 +110,7 @@ class Bootstrapping:
             or Path('work_dirs', f'{Path(args.config).stem}_bootstrap'))
         # Before the first training, not after it.
         try:
+            check_first_round(self.cfg)
             training_datasets(self.cfg)
             self._config_with(Path('hard_negatives.jsonl'))
         except ValueError as error:
@@ -160,12 +146,13 @@ class Bootstrapping:
     def train(self, round_: Round) -> None:
         """Train a round, or what is left of that."""
         title = f'{round_.title} of {self.args.rounds}'
+        self._check_inputs(round_)
         # What was harvested with it is all that later rounds need.
         if round_.hard_negatives.is_file() or round_.is_trained():
             print(f'{title}: trained before', flush=True)
             return
         self._write_config(round_)
-        doing = 'resuming' if round_.checkpoint else 'training'
+        doing = 'resuming' if round_.resumable else 'training'
         print(f'{title}: {doing}, log: {round_.train_log}', flush=True)
         start = time.perf_counter()
         run_logged(
@@ -181,7 +168,12 @@ class Bootstrapping:
         if round_.hard_negatives.is_file():
             print(f'{round_.title}: harvested before', flush=True)
             return
-        if not round_.harvested.is_file():
+        inputs = dict(checkpoint=file_digest(round_.checkpoint))
+        if not round_.harvested.is_file() or inputs != _read(
+                round_.harvest_inputs):
+            # It may be of a former training of the round.
+            round_.harvested.unlink(missing_ok=True)
+            write_json(round_.harvest_inputs, inputs)
             print(
                 f'{round_.title}: harvesting, log: {round_.harvest_log}',
                 flush=True)
@@ -208,8 +200,35 @@ class Bootstrapping:
             cfg = self._config_with(previous.hard_negatives)
             if self.args.from_previous:
                 cfg.load_from = str(self._weights(previous))
+            write_json(round_.train_inputs, self._inputs(round_))
         with atomic_write(round_.config) as temporary:
             cfg.dump(temporary)
+
+    def _inputs(self, round_: Round) -> dict:
+        """SHA-256 of the files that a later round is trained with."""
+        previous = self.round(round_.number - 1)
+        inputs = dict(hard_negatives=file_digest(previous.hard_negatives))
+        if self.args.from_previous and previous.checkpoint:
+            inputs['load_from'] = file_digest(previous.checkpoint)
+        return inputs
+
+    def _check_inputs(self, round_: Round) -> None:
+        """Refuse a round that was trained with other files.
+
+        Raises:
+            SystemExit: The round before was trained or harvested anew.
+        """
+        if round_.number == 1 or not round_.is_started():
+            return
+        now = self._inputs(round_)
+        # Weights that are gone cannot be compared.
+        before = {name: _read(round_.train_inputs).get(name) for name in now}
+        changed = differences(before, now)
+        if changed:
+            raise SystemExit(
+                f'error: {round_.title} was trained with other files of '
+                f'round {round_.number - 1}:\n{differences_in_words(changed)}'
+                f'remove {round_.folder} to train it again')
 
     def _config_with(self, file: Path) -> Config:
         """The config of a later round."""
@@ -244,14 +263,25 @@ class Bootstrapping:
 
     def _check_unchanged(self) -> None:
         """Refuse a work folder of another config or of other options."""
+        # Also later ones, if the first was removed.
+        rounds = [
+            Round(path, int(path.name.split('_')[1]))
+            for path in self.work_dir.glob('round_*')
+            if path.name.split('_')[1].isdecimal()
+        ]
         description = describe(self.cfg, self.args.gpus)
         description.update(
-            asdict(self.options),
-            rpn=self.args.rpn,
-            from_previous=self.args.from_previous)
+            rpn=self.args.rpn, from_previous=self.args.from_previous)
         check_unchanged(self.work_dir / 'bootstrap.json', description,
-                        'rounds',
-                        self.round(1).is_started)
+                        'rounds', lambda: any(map(Round.is_started, rounds)))
+        check_unchanged(self.work_dir / 'harvests.json',
+                        as_json(asdict(self.options)), 'harvests',
+                        lambda: any(map(Round.is_harvest_started, rounds)))
+
+
+def _read(path: Path) -> dict:
+    """A JSON file; nothing if it is not there."""
+    return json.loads(path.read_text()) if path.is_file() else {}
 
 
 def main(argv: list[str] | None = None) -> int:

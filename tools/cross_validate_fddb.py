@@ -31,9 +31,12 @@ from mmengine.config import Config, DictAction
 
 from tinyfaces.datasets.fddb_annotations import NUM_FOLDS
 from tinyfaces.evaluation.functional.fddb_output import remove_fddb_output
-from tinyfaces.utils.config_parts import class_name, innermost_datasets
+from tinyfaces.utils.config_parts import (class_name, innermost_datasets,
+                                          transform_names)
 
 ALL_FOLDS = range(1, NUM_FOLDS + 1)
+_LOOP_CONFIG = ('configs/hard_negative_mining/'
+                'faster-rcnn_r50-c4_hnm-loop_1xb1-27e_fddb.py')
 
 
 class KeepText(DictAction):
@@ -89,8 +92,8 @@ class CrossValidation:
 
     Raises:
         SystemExit: The config or its ``load_from`` does not exist, it does
-            not train or test on FDDB alone, or the work folder is one of
-            another config.
+            not train or test on FDDB alone, it trains with hard negatives of
+            one file, or the work folder is one of another config.
     """
 
     def __init__(self, args: argparse.Namespace) -> None:
@@ -105,6 +108,7 @@ class CrossValidation:
             self.cfg, 'FDDBMetric', args.config,
             'take the datasets and evaluators of _base_/datasets/fddb.py')
         self.train_keys = self._fddb_keys('train_dataloader')
+        self._check_pipelines()
         self.test_keys = self._fddb_keys('test_dataloader')
         if self.cfg.get('load_from'):
             check_file(
@@ -131,6 +135,20 @@ class CrossValidation:
                 f'error: {loader} of "{self.args.config}" is not made of '
                 'FDDBDataset; put _base_/datasets/fddb.py into its _base_')
         return keys
+
+    def _check_pipelines(self) -> None:
+        """Refuse hard negatives that do not depend on the fold."""
+        datasets = innermost_datasets(self.cfg.train_dataloader.dataset,
+                                      'train_dataloader.dataset')
+        for key, dataset in datasets.items():
+            if 'LoadHardNegatives' in transform_names(dataset.get('pipeline')):
+                raise SystemExit(
+                    f'error: {key}.pipeline of "{self.args.config}" has '
+                    'LoadHardNegatives: all folds would train with the hard '
+                    'negatives of one file, found by a model that has seen '
+                    'the pictures held out; take a config with '
+                    f'BootstrapTrainLoop, as {_LOOP_CONFIG}, which harvests '
+                    'anew in each fold')
 
     def fold(self, number: int) -> Fold:
         """The folder of a fold."""
@@ -167,7 +185,7 @@ class CrossValidation:
             print(f'{title}: done before', flush=True)
             return
         if not fold.is_trained():
-            doing = 'resuming' if fold.checkpoint else 'training'
+            doing = 'resuming' if fold.resumable else 'training'
             print(f'{title}: {doing}, log: {fold.train_log}', flush=True)
             start = time.perf_counter()
             run_logged(

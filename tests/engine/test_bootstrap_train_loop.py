@@ -1,12 +1,13 @@
 """Rounds of training in one process, with a tiny Faster R-CNN."""
 import itertools
+import math
 import shutil
 import sys
 
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.hooks import EMAHook, Hook
+from mmengine.hooks import EarlyStoppingHook, EMAHook, Hook
 from mmengine.runner import Runner
 from tiny_faster_rcnn import write_config
 from tiny_fddb import random_folds, write_fddb
@@ -89,12 +90,14 @@ def test_two_rounds(whole):
     assert watch.pipelines[2][-1] == 'PackHardNegativeInputs'
     kept = folder / 'bootstrap'
     assert sorted(path.name for path in kept.iterdir()) == [
-        'round_1_hard_negatives.jsonl', 'round_1_harvested.jsonl', 'start.pth'
+        'round_1.pth', 'round_1_hard_negatives.jsonl',
+        'round_1_harvested.jsonl', 'start.pth'
     ]
     assert read_hard_negatives(kept / 'round_1_hard_negatives.jsonl')
     header = read_header(kept / 'round_1_harvested.jsonl')
     assert header['score_thr'] == .3
     assert header['weights'] == _saved_weights(folder / 'epoch_2.pth')
+    assert header['weights'] == _saved_weights(kept / 'round_1.pth')
     assert (folder / 'last_checkpoint').read_text().endswith('epoch_4.pth')
 
 
@@ -177,6 +180,8 @@ def test_three_rounds_from_the_previous_with_averages(cfg, tmp_path):
         header = read_header(tmp_path /
                              f'bootstrap/round_{number}_harvested.jsonl')
         assert header['weights'] == _saved_weights(path)
+        assert header['weights'] == _saved_weights(
+            tmp_path / f'bootstrap/round_{number}.pth')
         assert watch.weights[number] not in (header['weights'],
                                              watch.weights[0])
     ema, = (hook for hook in runner.hooks if isinstance(hook, EMAHook))
@@ -202,6 +207,63 @@ def test_other_options_and_a_start_that_is_gone(cfg, whole, tmp_path):
     assert header['score_thr'] == .35
 
 
+class SaveAndStop(Hook):
+    """Stops after one step, with a checkpoint of that."""
+
+    def after_train_iter(self, runner, batch_idx, **kwargs):
+        runner.save_checkpoint(runner.work_dir, 'half.pth', by_epoch=False)
+        raise Stopped
+
+
+def test_resumed_within_the_first_epoch(cfg, tmp_path):
+    """The state at the start stays."""
+    with pytest.raises(Stopped):
+        train(cfg, tmp_path, SaveAndStop(), train_cfg=LOOP)
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'half.pth'))
+    start = tmp_path / 'bootstrap/start.pth'
+    before = start.read_bytes()
+    with pytest.raises(Stopped):
+        train(cfg, tmp_path, SaveAndStop(), resume=True, train_cfg=LOOP)
+    assert start.read_bytes() == before
+
+
+class Scores(Hook):
+    """Notes what an epoch finds of best scores; leaves some."""
+
+    def __init__(self):
+        self.found = []
+
+    def before_train_epoch(self, runner):
+        noted = runner.message_hub.runtime_info
+        stopping, = (
+            h for h in runner.hooks if isinstance(h, EarlyStoppingHook))
+        self.found.append(('best_score'
+                           in noted, stopping.wait_count, stopping.best_score))
+        runner.message_hub.update_info('best_score', .5)
+        stopping.wait_count, stopping.best_score = 3, .5
+
+
+def test_each_round_has_best_scores_of_its_own(cfg, tmp_path):
+    watch = Scores()
+    hooks = dict(cfg.default_hooks)
+    hooks['checkpoint'] = dict(
+        hooks['checkpoint'], out_dir=str(tmp_path / 'out'))
+    train(
+        cfg,
+        tmp_path / 'w',
+        watch,
+        train_cfg=LOOP,
+        default_hooks=hooks,
+        custom_hooks=[
+            dict(type='EarlyStoppingHook', monitor='ap', rule='greater')
+        ])
+    first, later = (False, 0, -math.inf), (True, 3, .5)
+    assert watch.found == [first, later] * 2
+    # Of both rounds, in one folder.
+    assert (tmp_path / 'out/w/epoch_2.pth').is_file()
+    assert (tmp_path / 'out/w/epoch_4.pth').is_file()
+
+
 def test_configs_that_cannot(cfg, tmp_path):
     plain = Config(cfg.to_dict())
     plain.model.train_cfg.rcnn.sampler.type = 'RandomSampler'
@@ -212,5 +274,9 @@ def test_configs_that_cannot(cfg, tmp_path):
         type='PipelineSwitchHook', switch_epoch=1, switch_pipeline=[])
     with pytest.raises(ValueError, match='would switch to a pipeline without'):
         train(cfg, tmp_path, Watch(), train_cfg=LOOP, custom_hooks=[switch])
+    hooks = dict(cfg.default_hooks)
+    hooks['checkpoint'] = dict(hooks['checkpoint'], by_epoch=False)
+    with pytest.raises(ValueError, match='checkpoint.by_epoch=True'):
+        train(cfg, tmp_path, Watch(), train_cfg=LOOP, default_hooks=hooks)
     with pytest.raises(ValueError, match='rounds must be at least 1, not 0'):
         train(cfg, tmp_path, Watch(), train_cfg=dict(LOOP, rounds=0))

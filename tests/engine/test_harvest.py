@@ -17,7 +17,8 @@ from tinyfaces.datasets.hard_negative_file import (HardNegatives,
                                                    write_hard_negatives)
 from tinyfaces.engine.harvest import (HarvestOptions, TrainingPictures,
                                       harvest, merge_hard_negatives,
-                                      training_datasets)
+                                      on_main_process, training_datasets)
+from tinyfaces.engine.harvest.parts import HarvestParts
 
 SIZE = (64, 48)
 FOLDS = random_folds(num_folds=2, pictures=5)
@@ -92,11 +93,12 @@ def test_what_is_written(cfg, tmp_path):
     header = read_header(out)
     assert (header['score_thr'], header['iou_thr'],
             header['max_per_img']) == (.3, .5, 3)
-    # The picture without faces: all detections of faces above .3, at most 3.
+    # The picture without faces: all detections above .3, of both classes, at
+    # most 3.
     sample = DetDataSample(metainfo=dict(img_id=NAMES[4]))
     with torch.no_grad():
         found = Detector().eval().test_step(
-            dict(data_samples=[sample]))[0].pred_instances[:5]
+            dict(data_samples=[sample]))[0].pred_instances
     scores = np.sort(found.scores[found.scores > .3].numpy())[::-1][:3]
     assert entries[NAMES[4]].scores.tolist() == scores.tolist()
     assert (entries[NAMES[4]].width, entries[NAMES[4]].height) == SIZE
@@ -109,12 +111,15 @@ def test_a_harvest_goes_on_where_it_stopped(cfg, tmp_path, whole):
     with pytest.raises(Stopped):
         harvest(cfg, Detector(3), out, OPTIONS)
     assert not out.exists()
-    file = parts / 'rank-0.jsonl'
+    file, = parts.glob('rank-0-*.jsonl')
     lines = file.read_text().splitlines(keepends=True)
     assert len(lines) == 3
-    # Two lines of another process; the second was being written.
+    # Two lines of another process; the second was being written. The end of
+    # a third file never reached the disk.
     file.write_text(''.join(lines[:1]))
-    (parts / 'rank-1.jsonl').write_text(lines[1] + lines[2][:20])
+    (parts / 'rank-1-a.jsonl').write_text(lines[1] + lines[2][:20])
+    (parts / 'rank-1-b.jsonl').write_text(lines[0] + '\0' * 30)
+    (parts / '.harvest-x.json').touch()
     detector = Detector()
     assert harvest(cfg, detector, out, OPTIONS).pictures == 5
     assert detector.seen == NAMES[2:]
@@ -185,15 +190,54 @@ def test_broken_parts_and_a_second_run(cfg, tmp_path):
         harvest(cfg, Second(), out, OPTIONS)
     with pytest.raises(Stopped):
         harvest(cfg, Detector(2), out, OPTIONS)
-    file = out.parent / 'out.jsonl.parts/rank-0.jsonl'
+    file, = (
+        path for path in out.parent.glob('out.jsonl.parts/rank-0-*.jsonl')
+        if path.stat().st_size)
     lines = file.read_text().splitlines()
     file.write_text('\n'.join([lines[0], '{"img_id": 3}', '']))
     with pytest.raises(
             ValueError,
-            match=r'rank-0.jsonl, line 2: .*Remedy: remove .*rank-0.jsonl'):
+            match=r'rank-0-\w+.jsonl, line 2: .*Remedy: remove .*rank-0-'):
         harvest(cfg, Detector(), out, OPTIONS)
     with pytest.raises(IsADirectoryError):
         harvest(cfg, Detector(), tmp_path, OPTIONS)
+
+
+def test_another_run_may_still_be_at_its_part(tmp_path):
+    """No two processes have the same file."""
+    parts = HarvestParts(tmp_path / 'out.jsonl')
+    parts.begin({}, 'resume')
+    with parts.new_file(1) as first, parts.new_file(1) as second:
+        assert first.name != second.name
+
+
+def test_other_annotations(cfg, tmp_path):
+    """Faces that were corrected in between."""
+    root = tmp_path / 'fddb'
+    write_fddb(root, FOLDS, SIZE)
+    changed = Config.fromfile(write_config(root))
+    out = tmp_path / 'out.jsonl'
+    with pytest.raises(Stopped):
+        harvest(changed, Detector(2), out, OPTIONS)
+    write_fddb(root, {**FOLDS, 1: {name: [] for name in NAMES}}, SIZE)
+    with pytest.raises(ValueError, match='annotations: '):
+        harvest(changed, Detector(), out, OPTIONS)
+
+
+def test_every_error_reaches_all():
+
+    class Unusual(Exception):
+
+        def __init__(self, first, second):
+            super().__init__(f'{first} {second}')
+
+    def fail():
+        raise Unusual('a', 'b')
+
+    with pytest.raises(RuntimeError, match='Unusual: a b'):
+        on_main_process(fail)
+    with pytest.raises(KeyError):
+        on_main_process(lambda: {}['a'])
 
 
 def test_pictures_of_several_datasets(cfg):

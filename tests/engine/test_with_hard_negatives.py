@@ -3,7 +3,7 @@ import copy
 from pathlib import Path
 
 import pytest
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from tiny_faster_rcnn import ROOT, write_config
 
 from tinyfaces.engine import with_hard_negatives
@@ -152,8 +152,71 @@ def test_pipelines_that_cannot(cfg):
                 ValueError,
                 match=rf'train_dataloader\.dataset\.pipeline has no {name}'):
             with_hard_negatives(other, FILE)
+    dataset.pipeline = None
+    with pytest.raises(ValueError, match='dataset has no pipeline, which'):
+        with_hard_negatives(other, FILE)
     other.train_dataloader = None
     with pytest.raises(ValueError, match='no train_dataloader.dataset'):
+        with_hard_negatives(other, FILE)
+
+
+@pytest.mark.parametrize('at, transform, message', [
+    (1, dict(type='Resize', scale=(9, 9)), 'has Resize before LoadAnnotatio'),
+    (1, dict(type='RandomApply', transforms=[dict(type='RandomFlip')
+                                             ]), 'has RandomFlip before'),
+    (2, dict(type='MixUp'), 'has MixUp, which'),
+    (2, dict(type='RandomChoice', transforms=[[dict(type='CachedMosaic')]
+                                              ]), 'has CachedMosaic, which'),
+    (2, dict(type='LoadAnnotations', with_mask=True), 'has with_mask=True'),
+])
+def test_transforms_that_hard_negatives_do_not_go_with(cfg, at, transform,
+                                                       message):
+    other = copy.deepcopy(cfg)
+    other.train_dataloader.dataset.pipeline.insert(at, ConfigDict(transform))
+    with pytest.raises(ValueError, match=message):
+        with_hard_negatives(other, FILE)
+    # What moves no boxes may stay.
+    other = copy.deepcopy(cfg)
+    other.train_dataloader.dataset.pipeline.insert(
+        1, ConfigDict(type='PhotoMetricDistortion'))
+    with_hard_negatives(other, FILE)
+
+
+def test_batches_that_are_resized(cfg):
+    other = copy.deepcopy(cfg)
+    augments = [dict(type='BatchFixedSizePad', size=(64, 64))]
+    other.model.data_preprocessor.batch_augments = augments
+    with_hard_negatives(other, FILE)
+    augments.append(dict(type='BatchSyncRandomResize'))
+    other.model.data_preprocessor.batch_augments = augments
+    for place, model in (('model', other.model), ('model.detector',
+                                                  dict(detector=other.model))):
+        with pytest.raises(
+                ValueError,
+                match=f'^{place}.data_preprocessor.batch_augments has BatchS'):
+            with_hard_negatives(
+                Config(
+                    dict(
+                        model=dict(model, train_cfg=other.model.train_cfg),
+                        train_dataloader=cfg.train_dataloader)), FILE)
+
+
+def test_an_rpn_of_stages_and_by_itself(cfg):
+    sampler = cfg.model.train_cfg.rpn.sampler
+    other = copy.deepcopy(cfg)
+    other.model.train_cfg.rpn = [dict(sampler=sampler)] * 2
+    stages = with_hard_negatives(other, FILE).model.train_cfg.rpn
+    assert [stage.sampler.join for stage in stages] == ['anchors'] * 2
+    other.model.train_cfg.rpn = [dict(assigner={}), dict(sampler=sampler)]
+    with pytest.raises(ValueError, match=r'rpn\.0\.sampler is missing.*--no-'):
+        with_hard_negatives(other, FILE)
+    other.model = dict(type='RPN', train_cfg=dict(rpn=dict(sampler=sampler)))
+    for rpn in (True, False):
+        later = with_hard_negatives(other, FILE, rpn)
+        assert later.model.train_cfg.rpn.sampler == dict(
+            sampler, type='HardNegativeSampler', join='anchors')
+    other.model.train_cfg.rpn.pop('sampler')
+    with pytest.raises(ValueError, match=r'train_cfg\.rpn\.sampler is mis'):
         with_hard_negatives(other, FILE)
 
 
@@ -189,4 +252,7 @@ def test_datasets_of_the_harvest(cfg):
     many.test_dataloader = dict(
         dataset=dict(datasets=[test, dict(test, pipeline=[])]))
     with pytest.raises(ValueError, match='have different pipelines'):
+        training_datasets(many)
+    many.test_dataloader.dataset.datasets[1].pop('pipeline')
+    with pytest.raises(ValueError, match='of test_dataloader has no pipeline'):
         training_datasets(many)

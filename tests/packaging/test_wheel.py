@@ -59,12 +59,13 @@ def test_every_module_is_in_the_wheel(wheel):
 def test_configs_and_tools_are_in_the_wheel(wheel, folder):
     names = set(zipfile.ZipFile(wheel).namelist())
     wanted = files_of('configs', '.py', '.yml') + files_of('tools', '.py')
-    wanted += ['model-index.yml', 'tools/dist_train.sh', 'tools/slurm_test.sh']
+    wanted += files_of('tools', '.sh') + ['model-index.yml']
     # Scripts that set up or pack a checkout make no sense without one.
     unwanted = {
         f'{folder}/tools/{x}'
         for x in ('setup_env.sh', 'run_tests.sh', 'make_offline_bundle.sh',
-                  '_setup_env.py', '_offline_bundle.py', '_bundle_wheels.py')
+                  'quickstart.sh', 'bundle_parts/install.sh', '_setup_env.py',
+                  '_offline_bundle.py', '_bundle_wheels.py')
     }
     assert {f'{folder}/{x}' for x in wanted} - unwanted <= names
     assert not unwanted & names

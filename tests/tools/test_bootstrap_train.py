@@ -2,8 +2,10 @@
 import fcntl
 import os
 import runpy
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -215,7 +217,6 @@ def test_gpus(script, calls):
 def test_another_config_or_run_is_refused(script, calls, capsys):
     bootstrap(script)
     for arguments, message in (
-        (('--max-per-img', '7'), 'max_per_img: 100 -> 7'),
         (('--no-rpn', ), 'rpn: True -> False'),
         (('--cfg-options', 'optim_wrapper.optimizer.lr=0.5'),
          'optimizer.lr: 0.02 -> 0.5'),
@@ -224,12 +225,99 @@ def test_another_config_or_run_is_refused(script, calls, capsys):
                 SystemExit,
                 match=rf'(?s)the rounds in b are of another.*{message}'):
             bootstrap(script, *arguments)
+    with pytest.raises(
+            SystemExit,
+            match='(?s)the harvests in b are of .*max_per_img: 100 -> 7'):
+        bootstrap(script, '--max-per-img', '7')
     with open('b/lock', 'ab') as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         assert script['main'](['tiny.py', '--work-dir', 'b']) == 1
     error = capsys.readouterr().err
     assert error.startswith('error: the training in b is being done by anothe')
     assert len(calls) == 3
+
+
+def test_options_of_the_harvest_may_change_until_it_begins(script, calls):
+    calls.stop = 2
+    with pytest.raises(SystemExit, match='failed'):
+        bootstrap(script)
+    bootstrap(script, '--max-per-img', '7')
+    assert calls.names() == ALL[:2] + ALL[1:3]
+    assert calls[2][-1] == '7'
+
+
+def test_a_first_round_that_was_removed(script, calls):
+    """Later ones do not go on with another config, or other negatives."""
+    bootstrap(script)
+    shutil.rmtree('b/round_1')
+    with pytest.raises(SystemExit, match='the rounds in b are of another co'):
+        bootstrap(script, '--cfg-options', 'optim_wrapper.optimizer.lr=0.5')
+    # The same again gives the same.
+    bootstrap(script)
+    assert calls.names() == ALL[:3] + ALL[:2]
+    Path('b/round_1/hard_negatives.jsonl').write_text(
+        Path('b/round_1/hard_negatives.jsonl').read_text().replace(
+            '0.75', '0.8'))
+    with pytest.raises(
+            SystemExit,
+            match=r'(?s)round 2 was trained with other files of round 1:'
+            r'.*hard_negatives: \w+ -> .*remove b/round_2'):
+        bootstrap(script)
+    shutil.rmtree('b/round_2')
+    bootstrap(script)
+    assert calls.names() == ALL[:3] + ALL[:3]
+
+
+def test_other_weights_of_the_round_before(script, calls):
+    bootstrap(script, '--from-previous')
+    checkpoint = Path('b/round_1/train/epoch_2.pth')
+    checkpoint.write_text('other')
+    with pytest.raises(SystemExit, match='load_from: '):
+        bootstrap(script, '--from-previous')
+    checkpoint.unlink()
+    bootstrap(script, '--from-previous')
+    assert len(calls) == 3
+
+
+def test_a_harvest_of_other_weights_is_done_again(script, calls):
+    bootstrap(script)
+    shutil.rmtree('b/round_2')
+    Path('b/round_1/hard_negatives.jsonl').unlink()
+    Path('b/round_1/train/epoch_2.pth').write_text('other')
+    bootstrap(script)
+    assert calls.names() == ALL[:3] + ALL[1:3]
+
+
+def test_a_pointer_that_was_being_written(script, calls):
+    """A kill in that moment loses no epoch."""
+    calls.stop = 1
+    with pytest.raises(SystemExit, match='failed'):
+        bootstrap(script)
+    folder = Path('b/round_1/train')
+    for name in ('epoch_9.pth', 'epoch_10.pth', 'epoch_12_best.pth'):
+        with zipfile.ZipFile(folder / name, 'w') as file:
+            file.writestr('a', 'b')
+    (folder / 'epoch_11.pth').write_bytes(b'PK half')
+    round_1 = script['Round'](folder.parent, 1)
+    assert round_1.resumable.name == 'epoch_1.pth'
+    for content in ('', '/x/epoch_8.pth'):
+        (folder / 'last_checkpoint').write_text(content)
+        assert round_1.resumable.name == 'epoch_10.pth'
+        assert round_1.checkpoint is None
+    (folder / 'last_checkpoint').unlink()
+    assert round_1.is_started()
+    bootstrap(script)
+    assert calls[1][-2:] == ['--resume', 'b/round_1/train/epoch_10.pth']
+
+
+def test_configs_that_are_no_first_round(script, calls, folder):
+    with pytest.raises(SystemExit, match='trains in rounds itself; give .*tr'):
+        bootstrap(script, '--cfg-options', 'train_cfg.type=BootstrapTrainLoop')
+    later = with_hard_negatives(Config.fromfile('tiny.py'), 'f.jsonl')
+    later.dump('tiny.py')
+    with pytest.raises(SystemExit, match='pipeline has LoadHardNegatives, so'):
+        bootstrap(script)
+    assert not calls
 
 
 def test_mistakes_show_before_the_first_training(script, calls, folder,

@@ -416,6 +416,21 @@ def test_configs_that_are_not_of_fddb(script, calls, folder):
     assert not calls and not Path('cv').exists()
 
 
+def test_hard_negatives_of_one_file_are_refused(script, folder, calls):
+    text = (folder / 'tiny.py').read_text()
+    (folder / 'tiny.py').write_text(
+        text.replace(
+            "    dict(type='PackDetInputs')]",
+            "    dict(type='LoadHardNegatives', ann_file='f'),"
+            "    dict(type='PackHardNegativeInputs')]"))
+    with pytest.raises(
+            SystemExit,
+            match=r'train_dataloader\.dataset\.pipeline of .* has LoadHardNe.*'
+            r'hnm-loop_1xb1-27e_fddb\.py'):
+        validate(script)
+    assert not calls and not Path('cv').exists()
+
+
 @pytest.fixture
 def logged(tmp_path):
     """Starts ``run_logged``, for a process that waits for the file "go"."""
@@ -470,6 +485,21 @@ def test_a_kill_reaches_the_process(script, logged):
     while status.exists() and 'State:\tZ' not in status.read_text():
         assert time.monotonic() < limit
         time.sleep(.02)
+
+
+def test_a_parent_that_is_gone_before_the_process_begins(script):
+    end = script['run_logged'].__globals__['_end_with_parent']
+    process = subprocess.Popen([sys.executable, '-c', ''],
+                               preexec_fn=lambda: end(1))
+    assert process.wait(timeout=30) == -signal.SIGTERM
+
+
+def test_systems_other_than_linux(script, tmp_path, monkeypatch):
+    run_logged = script['run_logged']
+    monkeypatch.setitem(run_logged.__globals__, '_LINUX', False)
+    monkeypatch.setitem(run_logged.__globals__, '_LIBC', None)
+    run_logged([sys.executable, '-c', 'print(7)'], tmp_path / 'log', 'test')
+    assert (tmp_path / 'log').read_text() == '7\n'
 
 
 def test_nohup_goes_on_without_its_terminal(script, logged, tmp_path):

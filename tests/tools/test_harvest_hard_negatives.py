@@ -87,14 +87,16 @@ def test_killed_and_gone_on_by_two_processes(folder, call):
         },
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL)
-    part = folder / 'out.jsonl.parts/rank-0.jsonl'
+    parts = folder / 'out.jsonl.parts'
     limit = time.monotonic() + 200
-    while not (part.is_file() and part.read_text().count('\n') == 2):
+    while not any(path.read_text().count('\n') == 2
+                  for path in parts.glob('rank*')):
         assert time.monotonic() < limit and process.poll() is None
         time.sleep(.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (folder / 'out.jsonl').exists()
+    part, = parts.glob('rank-0-*.jsonl')
     with open(part, 'a') as file:
         file.write('{"img_id": "2002/02/big/img_2_1", "wi')
 

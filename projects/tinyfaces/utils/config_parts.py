@@ -1,4 +1,6 @@
 """Finding the parts of a config."""
+from typing import Any
+
 from mmengine.config import ConfigDict
 
 
@@ -27,3 +29,20 @@ def class_name(part: ConfigDict) -> str:
     # Configs of the new style hold the class itself.
     kind = part.type
     return kind.split('.')[-1] if isinstance(kind, str) else kind.__name__
+
+
+def transform_names(pipeline: Any) -> list[str]:
+    """The classes of a pipeline, also those inside of wrappers.
+
+    Args:
+        pipeline (Any): Config of a pipeline or of a transform; None has none.
+
+    Returns:
+        list[str]: In their order, a wrapper before what it holds.
+    """
+    if isinstance(pipeline, dict):
+        own = [class_name(pipeline)] if pipeline.get('type') else []
+        return own + transform_names(list(pipeline.values()))
+    if isinstance(pipeline, (list, tuple)):
+        return [name for part in pipeline for name in transform_names(part)]
+    return []

@@ -1,5 +1,8 @@
 """Run a detector over its training pictures for false positives."""
 import hashlib
+import os
+import pickle
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -25,6 +28,9 @@ from ...utils.files import check_writable
 from .parts import HarvestParts, to_line
 from .selection import HarvestOptions, select_hard_negatives
 from .training_pictures import TrainingPictures, training_datasets
+
+# Pictures after which what is done is safe from a loss of power.
+_SYNC_EVERY = 100
 
 
 class HarvestSummary(NamedTuple):
@@ -101,8 +107,12 @@ def harvest(cfg: Config,
             check_writable(out)
             stack.enter_context(parts.locked())
             return parts.begin(
-                as_json(dict(header, model=cfg.model, datasets=datasets)),
-                leftovers)
+                as_json(
+                    dict(
+                        header,
+                        model=cfg.model,
+                        datasets=datasets,
+                        annotations=pictures.digest())), leftovers)
 
         done = on_main_process(begin)
         left = [at for at, key in enumerate(pictures.keys) if key not in done]
@@ -127,17 +137,21 @@ def _look_at(left: list[int], pictures: TrainingPictures, model: nn.Module,
     was_training = model.training
     model.eval()
     try:
-        with parts.append_to(rank) as file, torch.no_grad(), tqdm(
+        with parts.new_file(rank) as file, torch.no_grad(), tqdm(
                 total=total,
                 initial=total - len(left),
                 desc='harvesting',
                 unit='picture',
+                # A log needs no line for each tenth of a second.
+                mininterval=.1 if sys.stderr.isatty() else 10,
                 disable=rank > 0) as bar:
-            for at, batch in zip(mine, loader):
+            for number, (at, batch) in enumerate(zip(mine, loader), 1):
                 sample, = model.test_step(batch)
                 entry = _hard_negatives(sample, *pictures.faces(at), options)
                 file.write(to_line(pictures.keys[at], entry))
                 file.flush()
+                if number % _SYNC_EVERY == 0:
+                    os.fsync(file.fileno())
                 # The others are about as far.
                 bar.update(min(world_size, total - bar.n))
     finally:
@@ -147,11 +161,10 @@ def _look_at(left: list[int], pictures: TrainingPictures, model: nn.Module,
 def _hard_negatives(sample: DetDataSample, faces: np.ndarray,
                     ignored: np.ndarray,
                     options: HarvestOptions) -> HardNegatives:
-    """The false positives among the predictions of a picture."""
+    """The false positives among the predictions of a picture, of any class.
+    """
     height, width = sample.ori_shape[:2]
     found = sample.pred_instances
-    # The only class of a face detector.
-    found = found[found.labels == 0]
     boxes = get_box_tensor(found.bboxes)
     return select_hard_negatives(boxes.float().cpu().numpy(),
                                  found.scores.float().cpu().numpy(), faces,
@@ -201,15 +214,24 @@ def on_main_process(work: Callable[[], Any]) -> Any:
         Any: The result, in every process.
 
     Raises:
-        OSError: The main process raised it; so for ValueError.
+        Exception: The main process raised it.
     """
     outcome = [None, None]
     if is_main_process():
         try:
             outcome = [work(), None]
-        except (OSError, ValueError) as error:
-            outcome = [None, error]
+        except Exception as error:  # the others wait for an answer
+            outcome = [None, _that_can_be_sent(error)]
     broadcast_object_list(outcome)
     if outcome[1] is not None:
         raise outcome[1]
     return outcome[0]
+
+
+def _that_can_be_sent(error: Exception) -> Exception:
+    """An error that other processes can be given."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f'{type(error).__name__}: {error}')
+    return error

@@ -1,7 +1,7 @@
 """What a harvest has done so far, on disk."""
 import json
-import os
-from contextlib import AbstractContextManager
+import uuid
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -16,9 +16,10 @@ from ...utils.locks import exclusive_lock
 class HarvestParts:
     """The folder ``<out>.parts`` beside the file that is harvested.
 
-    Each process appends the pictures that it has finished to a file of its
+    Each process writes the pictures that it has finished to a file of its
     own, a line each, also those without hard negatives. What a killed run
-    left can be gone on with by any number of processes.
+    left can be gone on with by any number of processes; nobody writes to its
+    files any more, but for a process of it that is still there.
 
     Args:
         out (Path): The file to be written in the end.
@@ -36,7 +37,7 @@ class HarvestParts:
                               'let it end, or write to another file')
 
     def begin(self, description: dict, leftovers: str) -> set:
-        """Look what is there, and drop lines that were not finished.
+        """Look what is there, and whether it can be gone on with.
 
         Args:
             description (dict): Of config, weights and options; JSON.
@@ -66,16 +67,15 @@ class HarvestParts:
                 for path in self._files():
                     path.unlink()
         write_json(self._description, description)
-        for path in self._files():
-            _drop_unfinished_line(path)
         return set(self.read())
 
-    def append_to(self, rank: int) -> TextIO:
-        """Open the file of a process."""
-        return open(self.folder / f'rank-{rank}.jsonl', 'a', encoding='utf-8')
+    def new_file(self, rank: int) -> TextIO:
+        """Open a new file for a process."""
+        name = f'rank-{rank}-{uuid.uuid4().hex}.jsonl'
+        return open(self.folder / name, 'x', encoding='utf-8')
 
     def read(self) -> dict[str | int, HardNegatives]:
-        """All that is done.
+        """All that is done, without last lines that were not finished.
 
         Returns:
             dict: ``img_id`` -> what was found, which may be nothing.
@@ -85,25 +85,29 @@ class HarvestParts:
         """
         done = {}
         for path in self._files():
-            with open(path, encoding='utf-8') as file:
-                for number, line in enumerate(file, 1):
-                    try:
-                        key, entry = _from_line(line)
-                    except (ValueError, KeyError, TypeError):
-                        raise error_at(
-                            path, number, 'a picture that is done',
-                            line.strip(),
-                            f'remove {path} to harvest its pictures again'
-                        ) from None
-                    done[key] = entry
+            # A loss of power may leave anything.
+            text = path.read_text(encoding='utf-8', errors='replace')
+            lines = text.splitlines()
+            if lines and not _is_json(lines[-1]):
+                lines.pop()
+            for number, line in enumerate(lines, 1):
+                try:
+                    key, entry = _from_line(line)
+                except (ValueError, KeyError, TypeError):
+                    raise error_at(
+                        path, number, 'a picture that is done', line.strip(),
+                        f'remove {path} to harvest its pictures again'
+                    ) from None
+                done[key] = entry
         return done
 
     def remove(self) -> None:
         """Remove the folder."""
-        for path in (*self._files(), self._description, self._lock):
+        # A kill may have left a description that was being written.
+        halves = self.folder.glob('.harvest-*.json')
+        for path in (*self._files(), *halves, self._description, self._lock):
             path.unlink(missing_ok=True)
-        # Something else may have been put there.
-        if not os.listdir(self.folder):
+        with suppress(OSError):  # something else may have been put there
             self.folder.rmdir()
 
     def _files(self) -> list[Path]:
@@ -121,16 +125,17 @@ def to_line(key: str | int, entry: HardNegatives) -> str:
             scores=entry.scores.tolist())) + '\n'
 
 
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
 def _from_line(line: str) -> tuple[str | int, HardNegatives]:
     record = json.loads(line)
     return record['img_id'], HardNegatives(
         np.array(record['boxes'], np.float32).reshape(-1, 4),
         np.array(record['scores'], np.float32), record['width'],
         record['height'])
-
-
-def _drop_unfinished_line(path: Path) -> None:
-    """Cut off what a killed process wrote of its last line."""
-    content = path.read_bytes()
-    if content and not content.endswith(b'\n'):
-        os.truncate(path, content.rfind(b'\n') + 1)

@@ -7,13 +7,19 @@ from mmdet.registry import TASK_UTILS
 from mmengine.config import Config, ConfigDict
 
 from ...models.task_modules.hard_negative_sampler import TakesHardNegatives
-from ...utils.config_parts import class_name, innermost_datasets
+from ...utils.config_parts import (class_name, innermost_datasets,
+                                   transform_names)
 
 # Samplers, and those that draw as they do behind hard negatives.
 SAMPLERS = dict(
     RandomSampler='HardNegativeSampler',
     ScaleGroupSampler='HardNegativeScaleGroupSampler')
 _PACKERS = ('PackDetInputs', 'PackHardNegativeInputs')
+# Parts of the names of transforms that move boxes.
+_MOVES = ('Resize', 'Rescale', 'Flip', 'Crop', 'Pad', 'Expand', 'Shift',
+          'Affine', 'Rotat', 'Shear', 'Translat')
+# Of those that put several pictures together, or faces into a picture.
+_MIXES = ('Mosaic', 'MixUp', 'CopyPaste', 'InstaBoost')
 
 
 def with_hard_negatives(cfg: Config | str | os.PathLike,
@@ -56,8 +62,9 @@ def with_hard_negatives(cfg: Config | str | os.PathLike,
         Config: A copy with these changes.
 
     Raises:
-        ValueError: The pipeline does not load annotations or pack samples, or
-            a sampler is none of those above; says what to set.
+        ValueError: The pipeline does not load annotations or pack samples,
+            moves boxes before or mixes pictures, the batch is resized, or a
+            sampler is none of those above; says what to set.
     """
     if isinstance(cfg, (str, os.PathLike)):
         cfg = Config.fromfile(cfg)
@@ -66,9 +73,28 @@ def with_hard_negatives(cfg: Config | str | os.PathLike,
         part.sampler = _hard_negative_sampler(part, place, join)
     if file is None:
         return cfg
+    _check_batch_augments(cfg.model, 'model')
     for place, part, key in _pipelines(cfg):
+        if not part.get(key):
+            raise ValueError(f'{place} has no {key}, which could load hard '
+                             'negatives; give it one')
         part[key] = _pipeline(part[key], f'{place}.{key}', os.fspath(file))
     return cfg
+
+
+def _check_batch_augments(model: ConfigDict, place: str) -> None:
+    """Raise for what moves the faces of a batch, but no hard negatives."""
+    if 'detector' in model:
+        _check_batch_augments(model.detector, f'{place}.detector')
+    preprocessor = model.get('data_preprocessor') or {}
+    for augment in preprocessor.get('batch_augments') or []:
+        # It pads on the right and below.
+        if class_name(augment) != 'BatchFixedSizePad':
+            raise ValueError(
+                f'{place}.data_preprocessor.batch_augments has '
+                f'{class_name(augment)}, which would not move the hard '
+                'negatives; take it out, and use a transform of the pipeline '
+                'instead, such as RandomChoiceResize')
 
 
 def _sampled_parts(model: ConfigDict,
@@ -79,16 +105,20 @@ def _sampled_parts(model: ConfigDict,
         model, place = model.detector, f'{place}.detector'
     place = f'{place}.train_cfg'
     train_cfg = model.get('train_cfg') or ConfigDict()
-    if 'rcnn' not in train_cfg:
+    # An RPN by itself is a detector of one stage.
+    joins = dict(rpn='anchors', rcnn='proposals')
+    found = [name for name in joins if train_cfg.get(name) is not None]
+    if not found:
         yield place, train_cfg, 'anchors'
-        return
-    if rpn and train_cfg.get('rpn'):
-        yield f'{place}.rpn', train_cfg.rpn, 'anchors'
-    if isinstance(train_cfg.rcnn, dict):
-        yield f'{place}.rcnn', train_cfg.rcnn, 'proposals'
-        return
-    for number, stage in enumerate(train_cfg.rcnn):
-        yield f'{place}.rcnn.{number}', stage, 'proposals'
+    for name in found:
+        if name == 'rpn' and len(found) == 2 and not rpn:
+            continue
+        part = train_cfg[name]
+        if isinstance(part, dict):
+            yield f'{place}.{name}', part, joins[name]
+            continue
+        for number, stage in enumerate(part):
+            yield f'{place}.{name}.{number}', stage, joins[name]
 
 
 def _hard_negative_sampler(part: ConfigDict, place: str,
@@ -108,8 +138,8 @@ def _hard_negative_sampler(part: ConfigDict, place: str,
         f'cannot take hard negatives first; set {place}.sampler=dict(type='
         f"'HardNegativeSampler', join='{join}', num=256, pos_fraction=0.25, "
         f'{numbers}neg_pos_ub=-1) or one of {", ".join(SAMPLERS)}' +
-        (', or leave the RPN as it is (rpn=False, --no-rpn)' if place.
-         endswith('.rpn') else ''))
+        (', or leave the RPN of a two-stage detector as it is (rpn=False, '
+         '--no-rpn)' if '.rpn' in place else ''))
 
 
 def _pipelines(cfg: Config) -> Iterator[tuple[str, ConfigDict, str]]:
@@ -139,6 +169,25 @@ def _pipeline(pipeline: list, place: str, file: str) -> list:
                 'LoadAnnotations and taken out by what takes the place of '
                 'PackDetInputs; a pipeline must have both (those of datasets '
                 'that mix pictures do not)')
+    before = transform_names(kept[:loads[-1]])
+    moving = [n for n in before if any(word in n for word in _MOVES)]
+    if moving:
+        raise ValueError(
+            f'{place} has {moving[0]} before LoadAnnotations, so that hard '
+            'negatives would be loaded for another size; place it behind '
+            'LoadAnnotations')
+    mixing = [
+        n for n in transform_names(kept) if any(word in n for word in _MIXES)
+    ]
+    if mixing:
+        raise ValueError(
+            f'{place} has {mixing[0]}, which hard negatives do not go with: '
+            'they are of one picture; take it out')
+    for key in ('with_mask', 'with_keypoints'):
+        if any(kept[at].get(key) for at in loads):
+            raise ValueError(
+                f'{place}: LoadAnnotations has {key}=True, and hard '
+                'negatives are boxes alone; leave it out')
     for at in packs:
         kept[at] = ConfigDict(kept[at], type='PackHardNegativeInputs')
     load = ConfigDict(type='LoadHardNegatives', ann_file=file)

@@ -1,5 +1,6 @@
 """The training pictures of a config, as its test sees them."""
 import copy
+import hashlib
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
@@ -29,9 +30,11 @@ def training_datasets(cfg: Config) -> list[ConfigDict]:
         ValueError: It has no training or test dataset, or tests with several
             pipelines.
     """
-    pipelines = [
-        dataset.pipeline for dataset in _datasets(cfg, 'test_dataloader')
-    ]
+    tested = _datasets(cfg, 'test_dataloader')
+    if any(dataset.get('pipeline') is None for dataset in tested):
+        raise ValueError('a dataset of test_dataloader has no pipeline, which '
+                         'harvesting runs; give it one')
+    pipelines = [dataset.pipeline for dataset in tested]
     if any(pipeline != pipelines[0] for pipeline in pipelines):
         raise ValueError('the datasets of test_dataloader have different '
                          'pipelines; leave one of them in the config')
@@ -61,7 +64,11 @@ class TrainingPictures(Dataset):
     def __init__(self, datasets: Sequence[ConfigDict]) -> None:
         self._parts = [DATASETS.build(dataset) for dataset in datasets]
         self._ends = list(accumulate(map(len, self._parts)))
-        self.keys = [self._info(at)['img_id'] for at in range(len(self))]
+        keys = [self._info(at)['img_id'] for at in range(len(self))]
+        # JSON knows no numbers of NumPy.
+        self.keys = [
+            key.item() if isinstance(key, np.generic) else key for key in keys
+        ]
         if len(set(self.keys)) < len(self.keys):
             seen = set()
             twice = next(k for k in self.keys if k in seen or seen.add(k))
@@ -85,6 +92,15 @@ class TrainingPictures(Dataset):
                          np.float64).reshape(-1, 4)
         ignored = np.array([i['ignore_flag'] for i in instances], bool)
         return boxes[~ignored], boxes[ignored]
+
+    def digest(self) -> str:
+        """SHA-256 of all keys and annotations."""
+        digest = hashlib.sha256()
+        for at, key in enumerate(self.keys):
+            faces, ignored = self.faces(at)
+            digest.update(f'{key!r} {len(faces)} '.encode())
+            digest.update(faces.tobytes() + ignored.tobytes())
+        return digest.hexdigest()
 
     def _find(self, at: int) -> tuple[Dataset, int]:
         number = bisect_right(self._ends, at)

@@ -1,4 +1,5 @@
 """Training in rounds, with a harvest of hard negatives in between."""
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 import torch
 from mmdet.registry import LOOPS
 from mmengine.dist import barrier, is_main_process
-from mmengine.hooks import EMAHook
+from mmengine.hooks import CheckpointHook, EarlyStoppingHook, EMAHook, Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
@@ -46,9 +47,13 @@ class BootstrapTrainLoop(EpochBasedTrainLoop):
     checkpoint of this work folder, goes on in its round, or with the harvest
     if that is where it stopped. ``default_hooks.checkpoint.save_last``, which
     is on by default, keeps a checkpoint of each round's end, so that a
-    harvest can go on with it.
+    harvest can go on with it; the weights of each round that was harvested
+    stay in ``round_1.pth``. Checkpoints must be by epochs.
 
-    A hook that stops training early ends the run, not the round.
+    A hook that stops training early ends the run, not the round. Best scores
+    and the patience of ``EarlyStoppingHook`` begin anew with each round;
+    hooks that look at the number of an epoch, such as ``EMAHook`` with
+    ``begin_epoch``, see it counted through.
 
     Args:
         runner: The runner.
@@ -65,8 +70,9 @@ class BootstrapTrainLoop(EpochBasedTrainLoop):
         **kwargs: Of ``EpochBasedTrainLoop``.
 
     Raises:
-        ValueError: An argument is out of range, or the config has samplers or
-            pipelines that cannot take hard negatives.
+        ValueError: An argument is out of range, checkpoints are by
+            iterations, or the config has samplers or pipelines that cannot
+            take hard negatives.
     """
 
     def __init__(self,
@@ -89,6 +95,8 @@ class BootstrapTrainLoop(EpochBasedTrainLoop):
         super().__init__(runner, dataloader, max_epochs, **kwargs)
         self.epochs_per_round = self._max_epochs
         self.folder = Path(runner.work_dir, 'bootstrap')
+        self._out_dirs = [(hook, hook.out_dir)
+                          for hook in _hooks(runner, CheckpointHook)]
 
     def run(self) -> nn.Module:
         """Train and harvest, from wherever a checkpoint has left off.
@@ -100,7 +108,7 @@ class BootstrapTrainLoop(EpochBasedTrainLoop):
             FileNotFoundError: The run is resumed, but not in the work folder
                 where it was begun.
         """
-        if self._epoch == 0:
+        if self._iter == 0:
             self._keep_start()
         finished, into = divmod(self._epoch, self.epochs_per_round)
         number = min(finished + 1, self.rounds)
@@ -143,6 +151,13 @@ class BootstrapTrainLoop(EpochBasedTrainLoop):
     def _harvest(self, number: int) -> None:
         """Write the files of a round, as far as they are not there."""
         harvested = self._file(number, 'harvested')
+        # CheckpointHook may remove its own as it goes on.
+        self.runner.save_checkpoint(
+            str(self.folder),
+            f'round_{number}.pth',
+            save_optimizer=False,
+            save_param_scheduler=False,
+            meta=dict(epoch=self._epoch, iter=self._iter))
         with _averaged_weights(self.runner):
             if not on_main_process(lambda: self._is_current(harvested)):
                 summary = harvest(
@@ -203,8 +218,17 @@ class BootstrapTrainLoop(EpochBasedTrainLoop):
         for scheduler, values in zip(self._schedulers(),
                                      state['param_schedulers']):
             scheduler.load_state_dict(values)
-        for hook in _ema_hooks(self.runner):
+        for hook in _hooks(self.runner, EMAHook):
             hook.before_run(self.runner)  # a new average
+        for hook in _hooks(self.runner, EarlyStoppingHook):
+            hook.wait_count = 0
+            hook.best_score = -math.inf if hook.rule == 'greater' else math.inf
+        noted = self.runner.message_hub.runtime_info
+        for key in list(noted):
+            if key.startswith(('best_score', 'best_ckpt')):
+                del noted[key]
+        for hook, out_dir in self._out_dirs:
+            hook.out_dir = out_dir  # which it extends at each beginning
 
     def _schedulers(self) -> list[Any]:
         """All parameter schedulers."""
@@ -217,6 +241,11 @@ class BootstrapTrainLoop(EpochBasedTrainLoop):
 def _check_config(runner: Runner, rpn: bool) -> None:
     """Raise now for what would fail after the first round."""
     training_datasets(runner.cfg)
+    if not all(hook.by_epoch for hook in _hooks(runner, CheckpointHook)):
+        raise ValueError(
+            'BootstrapTrainLoop goes on at the beginning of an epoch, and '
+            'CheckpointHook has by_epoch=False; set '
+            'default_hooks.checkpoint.by_epoch=True')
     hooks = [class_name(hook) for hook in runner.cfg.get('custom_hooks') or []]
     if 'PipelineSwitchHook' in hooks:
         raise ValueError('PipelineSwitchHook would switch to a pipeline '
@@ -239,14 +268,14 @@ def _bare(model: nn.Module) -> nn.Module:
     return model.module if is_model_wrapper(model) else model
 
 
-def _ema_hooks(runner: Runner) -> list[EMAHook]:
-    return [hook for hook in runner.hooks if isinstance(hook, EMAHook)]
+def _hooks(runner: Runner, kind: type[Hook]) -> list[Any]:
+    return [hook for hook in runner.hooks if isinstance(hook, kind)]
 
 
 @contextmanager
 def _averaged_weights(runner: Runner) -> Iterator[None]:
     """Let the model have the weights that a test of it would have."""
-    hooks = _ema_hooks(runner)
+    hooks = _hooks(runner, EMAHook)
     for hook in hooks:
         hook.before_test_epoch(runner)
     try:
