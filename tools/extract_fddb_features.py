@@ -14,13 +14,13 @@ import os
 import sys
 
 from _runner import replace_part
-from _test_config import innermost_datasets
 from mmengine.config import Config, ConfigDict
 
 from tinyfaces.apis.detection_features import detect_with_features
 from tinyfaces.datasets.fddb_annotations import load_fold_lists
 from tinyfaces.datasets.image_files import missing_images, require_images
 from tinyfaces.ellipses import save_detection_features
+from tinyfaces.utils.config_parts import innermost_datasets
 from tinyfaces.utils.console import run_and_print
 
 
