@@ -203,10 +203,9 @@ def test_large_hard_negatives_leave_others_theirs():
 
 
 def test_random_order_draws_hard_negatives_not_anchors():
-    """One anchor, of the large one every third time: 100 of 300, s.d. 8."""
-    first = [rpn_negatives('random', seed, num=1)[0] for seed in range(300)]
-    assert all(
-        abs(sum(counts) - 100) < 40 and sum(counts) for counts in zip(*first))
+    """One anchor, of the large one every third time: 20 of 60, s.d. 3.7."""
+    first = [rpn_negatives('random', seed, num=1)[0] for seed in range(60)]
+    assert all(abs(sum(counts) - 20) < 16 for counts in zip(*first))
     assert all(sum(one) == 1 for one in first)
 
 

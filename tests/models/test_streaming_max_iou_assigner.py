@@ -140,8 +140,11 @@ def test_bad_arguments():
             pos_iou_thr=.5, neg_iou_thr=.4, gpu_assign_thr=10)
 
 
-def test_memory_of_2000_faces_and_174720_anchors():
-    """At most 400 MB, measured in a process of its own."""
+def test_memory_of_1000_faces_and_174720_anchors():
+    """At most 400 MB, measured in a process of its own.
+
+    One float of each pair is 699 MB.
+    """
     program = textwrap.dedent('''
         import re
         import torch
@@ -151,9 +154,9 @@ def test_memory_of_2000_faces_and_174720_anchors():
         corner = torch.rand(174720, 2) * 1000
         priors = InstanceData(
             priors=torch.cat([corner, corner + 20], dim=1))
-        boxes = torch.cat([corner[:2000] + 3, corner[:2000] + 25], dim=1)
+        boxes = torch.cat([corner[:1000] + 3, corner[:1000] + 25], dim=1)
         faces = InstanceData(
-            bboxes=boxes, labels=torch.zeros(2000, dtype=torch.long))
+            bboxes=boxes, labels=torch.zeros(1000, dtype=torch.long))
         assigner = StreamingMaxIoUAssigner(pos_iou_thr=.5, neg_iou_thr=.4)
         def peak():
             # Unlike ru_maxrss it does not begin with the parent's peak.
@@ -161,7 +164,7 @@ def test_memory_of_2000_faces_and_174720_anchors():
             return int(re.search(r'VmHWM:\\s+(\\d+)', status)[1]) // 1024
         before = peak()
         result = assigner.assign(priors, faces)
-        assert (result.gt_inds > 0).sum() >= 1000
+        assert (result.gt_inds > 0).sum() >= 500
         print(peak() - before)
     ''')
     output = subprocess.run([sys.executable, '-c', program],

@@ -12,9 +12,13 @@ CONFIG = 'retinanet_mbv2_8xb4-130e_wider-face.py'
 RESOLVE = """
 import json
 import sys
+from functools import cache
 from pathlib import Path
 from mim.utils import get_installed_path, recursively_find
-from mmengine.config import Config
+from mmengine.config import Config, utils
+
+# or it reads all of MMDetection's metafiles for each config
+utils.load = cache(utils.load)
 
 root = get_installed_path('tinyfaces')
 found = [recursively_find(root, x, followlinks=True) for x in sys.argv[1:]]
