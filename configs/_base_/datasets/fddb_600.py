@@ -7,7 +7,7 @@ train_pipeline = {{_base_.train_pipeline_600}}
 test_pipeline = {{_base_.test_pipeline_600}}
 train_dataloader = dict(
     batch_size=1,
-    sampler=dict(type='InfiniteSampler'),
+    sampler=dict(type='SeededInfiniteSampler'),
     dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

@@ -6,6 +6,8 @@ from .feature_sampler import (FeaturePyramid, FeatureSampler, Priors,
                               anchor_scale, priors_of)
 from .hard_negative_sampler import (HardNegativeSampler,
                                     HardNegativeScaleGroupSampler)
+from .image_seeded import (ImageSeeded, SeededRandomSampler, next_generator,
+                           picture_seeds)
 from .scale_group_sampler import ScaleGroupSampler
 from .scale_groups import group_edges, group_indices
 from .streaming_max_iou_assigner import StreamingMaxIoUAssigner
@@ -16,8 +18,9 @@ from .two_pass_assigner import TwoPassAssigner
 __all__ = [
     'BalancedHardSampler', 'EllipseRegressor', 'FeaturePyramid',
     'FeatureSampler', 'HardNegativeSampler', 'HardNegativeScaleGroupSampler',
-    'Priors', 'ScaleGroupSampler', 'StreamingMaxIoUAssigner',
-    'TemplateAssigner', 'TemplatePriorGenerator', 'TemplateTargets',
-    'TwoPassAssigner', 'anchor_scale', 'best_anchor_levels', 'group_edges',
-    'group_indices', 'priors_of'
+    'ImageSeeded', 'Priors', 'ScaleGroupSampler', 'SeededRandomSampler',
+    'StreamingMaxIoUAssigner', 'TemplateAssigner', 'TemplatePriorGenerator',
+    'TemplateTargets', 'TwoPassAssigner', 'anchor_scale', 'best_anchor_levels',
+    'group_edges', 'group_indices', 'next_generator', 'picture_seeds',
+    'priors_of'
 ]

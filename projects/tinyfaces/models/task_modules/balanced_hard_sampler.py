@@ -1,7 +1,11 @@
 """Hard locations, as many positive as negative ones."""
+import random
+
 import torch
 from mmdet.registry import TASK_UTILS
 from torch import Tensor
+
+from .image_seeded import next_generator
 
 
 @TASK_UTILS.register_module()
@@ -46,7 +50,10 @@ class BalancedHardSampler:
         self.balanced = balanced
 
     @torch.no_grad()
-    def sample(self, labels: Tensor, losses: Tensor) -> Tensor:
+    def sample(self,
+               labels: Tensor,
+               losses: Tensor,
+               seeds: random.Random | None = None) -> Tensor:
         """Draw locations of one picture.
 
         A loss that is not a number counts as a hard one: it must show.
@@ -54,6 +61,8 @@ class BalancedHardSampler:
         Args:
             labels: 1 positive, -1 negative, 0 neither, (n, ).
             losses: Classification loss of each location, (n, ).
+            seeds: Of the picture, see :func:`picture_seeds`; None draws from
+                PyTorch's global generator of the device.
 
         Returns:
             Tensor: Indices of the locations drawn, (m, ) int64: positives,
@@ -74,7 +83,10 @@ class BalancedHardSampler:
                 wanted &= ~(losses < self.min_loss)
             indices = torch.nonzero(wanted).squeeze(1)
             if self.balanced and len(indices) > number:
-                order = torch.randperm(len(indices), device=indices.device)
+                order = torch.randperm(
+                    len(indices),
+                    generator=next_generator(seeds, indices.device),
+                    device=indices.device)
                 indices = indices[order[:number]]
             chosen.append(indices)
         return torch.cat(chosen)

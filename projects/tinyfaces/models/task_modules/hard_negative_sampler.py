@@ -5,7 +5,7 @@ import warnings
 import torch
 from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from mmdet.models.task_modules.assigners import AssignResult
-from mmdet.models.task_modules.samplers import RandomSampler, SamplingResult
+from mmdet.models.task_modules.samplers import SamplingResult
 from mmdet.registry import TASK_UTILS
 from mmdet.structures.bbox import (BaseBoxes, HorizontalBoxes, bbox_overlaps,
                                    cat_boxes, get_box_tensor)
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..precision import at_least_float
 from .anchors_on_boxes import anchors_on_boxes
+from .image_seeded import SeededRandomSampler
 from .scale_group_sampler import ScaleGroupSampler
 from .scale_groups import group_indices
 
@@ -35,7 +36,8 @@ class TakesHardNegatives:
     ``PackHardNegativeInputs``. One that overlaps a face at an IoU of
     :data:`MAX_FACE_IOU` or more, or has no area left, does not count.
 
-    A subclass is derived from this first and the sampler second.
+    A subclass is derived from this first and the sampler second, which is an
+    :class:`ImageSeeded` one: the order at random is the picture's own, too.
 
     Args:
         join: How they become samples. ``'proposals'``, for the second stage:
@@ -123,6 +125,14 @@ class TakesHardNegatives:
             SamplingResult: With ``join='proposals'`` its indices are those of
             faces (if added), proposals and hard negatives, in this order.
         """
+        with self._drawing_for(gt_instances):
+            return self._sample(assign_result, pred_instances, gt_instances,
+                                **kwargs)
+
+    def _sample(self, assign_result: AssignResult,
+                pred_instances: InstanceData, gt_instances: InstanceData,
+                **kwargs) -> SamplingResult:
+        """As :meth:`sample`."""
         priors = pred_instances.priors
         boxes, overlaps = self._hard_negatives(gt_instances, priors.device)
         if len(boxes):
@@ -207,10 +217,10 @@ class TakesHardNegatives:
 
 
 @TASK_UTILS.register_module()
-class HardNegativeSampler(TakesHardNegatives, RandomSampler):
-    """:class:`RandomSampler` that takes hard negatives first.
+class HardNegativeSampler(TakesHardNegatives, SeededRandomSampler):
+    """:class:`SeededRandomSampler` that takes hard negatives first.
 
-    In place of ``RandomSampler`` in the ``train_cfg`` of a two-stage
+    In place of it or of ``RandomSampler`` in the ``train_cfg`` of a two-stage
     detector::
 
         rpn=dict(sampler=dict(
@@ -219,7 +229,8 @@ class HardNegativeSampler(TakesHardNegatives, RandomSampler):
         rcnn=dict(sampler=dict(
             type='HardNegativeSampler', num=128, pos_fraction=.25))
 
-    Args and errors: see :class:`TakesHardNegatives` and ``RandomSampler``.
+    Args and errors: see :class:`TakesHardNegatives` and
+    :class:`SeededRandomSampler`.
     """
 
     def _shuffle(self, indices: Tensor) -> Tensor:

@@ -9,11 +9,12 @@ from mmdet.registry import TASK_UTILS
 from mmdet.structures.bbox import BaseBoxes
 from torch import Tensor
 
+from .image_seeded import ImageSeeded
 from .scale_groups import group_edges, group_indices
 
 
 @TASK_UTILS.register_module()
-class ScaleGroupSampler(BaseSampler):
+class ScaleGroupSampler(ImageSeeded, BaseSampler):
     """Group sampling ("Group Sampling for Scale Invariant Face Detection",
     section 4.2).
 
@@ -37,13 +38,14 @@ class ScaleGroupSampler(BaseSampler):
         group_scales: Scale of each group in pixels, ascending.
         add_gt_as_proposals: Add the faces to the regions, as is usual in the
             second stage; not with anchors.
-        seed: None draws from PyTorch's global generator of the boxes'
-            device. A number gives this sampler draws of its own, which are
-            the same in every run, whatever else draws, and on every rank.
-            Neither state is in a checkpoint: a run that is resumed draws
-            from the beginning again, and so not what it would have drawn
-            without the break.
-        context: The head, which MMDetection passes to all samplers. Not used.
+        seed: None draws with the picture's own seed (see
+            :class:`ImageSeeded`), or where it has none from PyTorch's global
+            generator of the boxes' device. A number comes before both: it
+            gives this sampler draws of its own, which are the same in every
+            run, whatever else draws, and on every rank. Their state is in no
+            checkpoint: a run that is resumed draws them from the beginning
+            again, and so not what it would have drawn without the break.
+        context: The head, which MMDetection passes to all samplers.
 
     Raises:
         ValueError: An argument is out of range.
@@ -66,12 +68,12 @@ class ScaleGroupSampler(BaseSampler):
         super().__init__(
             num=num_per_group * len(group_scales),
             pos_fraction=pos_fraction,
-            add_gt_as_proposals=add_gt_as_proposals)
+            add_gt_as_proposals=add_gt_as_proposals,
+            context=context)
         self.num_per_group = num_per_group
         self.group_scales = tuple(group_scales)
-        # Seeds of the draws. A torch.Generator is bound to one device, and
-        # older PyTorch cannot copy it, and the model with it.
-        self._seeds = None if seed is None else random.Random(seed)
+        if seed is not None:
+            self._seeds = random.Random(seed)
 
     def _sample_pos(self, assign_result: AssignResult, num_expected: int,
                     bboxes: Tensor | BaseBoxes, **kwargs) -> Tensor:
@@ -136,9 +138,3 @@ class ScaleGroupSampler(BaseSampler):
                 indices = indices[order[:number]]
             drawn.append(indices)
         return torch.cat(drawn)
-
-    def _generator(self, device: torch.device) -> torch.Generator | None:
-        """Source of the next draw; None for the global generator."""
-        if self._seeds is None:
-            return None
-        return torch.Generator(device).manual_seed(self._seeds.getrandbits(32))

@@ -58,9 +58,11 @@ class TemplateAssigner:
             first face and the first window are taken.
         ignore_iof_thr: A window lies in an ignored face if more than this
             part of its area does.
-        seed: Of the noise. None draws from PyTorch's global generator of the
-            CPU. A number gives this assigner noise of its own, which is the
-            same in every run, whatever else draws.
+        seed: Of the noise. None draws with the picture's own seed, or where
+            it has none from PyTorch's global generator of the CPU. A number
+            comes before both: it gives this assigner noise of its own, which
+            is the same in every run, whatever else draws, but begins anew
+            with ``--resume``.
 
     Raises:
         ValueError: An argument is out of range.
@@ -103,7 +105,8 @@ class TemplateAssigner:
                featmap_size: tuple[int, int],
                area: tuple[float, float, float, float],
                faces: Tensor,
-               ignored: Tensor | None = None) -> TemplateTargets:
+               ignored: Tensor | None = None,
+               seeds: random.Random | None = None) -> TemplateTargets:
         """Targets of one picture.
 
         Args:
@@ -113,6 +116,7 @@ class TemplateAssigner:
             area: Edges x1, y1, x2, y2 of the picture inside the input.
             faces: (G, 4) xyxy.
             ignored: (I, 4) xyxy.
+            seeds: Of the picture, see :func:`picture_seeds`.
 
         Returns:
             TemplateTargets: On the device of ``faces``.
@@ -122,7 +126,7 @@ class TemplateAssigner:
         """
         faces = faces.double()
         windows = TemplateWindows(prior_generator, featmap_size, faces.device)
-        labels, chosen = self._match(windows, faces)
+        labels, chosen = self._match(windows, faces, seeds)
 
         crosses = windows.crossing(area)
         if self.negative_border:
@@ -134,8 +138,8 @@ class TemplateAssigner:
         chosen[labels != 1] = -1
         return TemplateTargets(labels, chosen)
 
-    def _match(self, windows: TemplateWindows,
-               faces: Tensor) -> tuple[Tensor, Tensor]:
+    def _match(self, windows: TemplateWindows, faces: Tensor,
+               seeds: random.Random | None) -> tuple[Tensor, Tensor]:
         """Labels by overlap alone, and the face that each window overlaps
         most (any number where there is none); both (N, H, W)."""
         areas = windows.areas + _areas(faces)[:, None]
@@ -144,8 +148,8 @@ class TemplateAssigner:
         iou = common / (areas[face, template] - common)
         order = iou
         if self.noise:
-            order = iou + self.noise * tie_noise(self._next_seed(), face,
-                                                 window)
+            order = iou + self.noise * tie_noise(
+                self._next_seed(seeds), face, window)
 
         best = _maximum(iou, window, windows.count)
         labels = torch.full_like(best, -1, dtype=torch.int8)
@@ -167,11 +171,12 @@ class TemplateAssigner:
         inside[window[part > self.ignore_iof_thr]] = True
         return inside.view(windows.shape)
 
-    def _next_seed(self) -> int:
+    def _next_seed(self, seeds: random.Random | None) -> int:
         """32 random bits."""
-        if self._seeds is None:
+        seeds = self._seeds or seeds
+        if seeds is None:
             return int(torch.randint(2**32, ()))
-        return self._seeds.getrandbits(32)
+        return seeds.getrandbits(32)
 
 
 def _areas(boxes: Tensor) -> Tensor:
