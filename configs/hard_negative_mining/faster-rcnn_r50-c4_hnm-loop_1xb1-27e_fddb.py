@@ -13,13 +13,13 @@
 #   bash tools/cross_validate_fddb.sh $CONFIG
 _base_ = ['faster-rcnn_r50-c4_1xb1-70k_fddb.py']
 
-# Without hard negatives, in round one, they draw as RandomSampler does.
+# Without hard negatives, in round one, they draw as SeededRandomSampler does.
 model = dict(
     train_cfg=dict(
         rpn=dict(sampler=dict(type='HardNegativeSampler', join='anchors')),
         rcnn=dict(sampler=dict(type='HardNegativeSampler', join='proposals'))))
 
-train_dataloader = dict(sampler=dict(type='DefaultSampler'))
+train_dataloader = dict(sampler=dict(type='SeededDefaultSampler'))
 train_cfg = dict(
     _delete_=True, type='BootstrapTrainLoop', max_epochs=27, rounds=2)
 default_hooks = dict(checkpoint=dict(by_epoch=True, interval=1))

@@ -8,7 +8,7 @@
 #   --cfg-options train_cfg.rounds=1
 _base_ = ['retinanet_r50_sampling_8xb4-130e_wider-face.py']
 
-# Without hard negatives, in round one, it draws as RandomSampler does.
+# Without hard negatives, in round one, it draws as SeededRandomSampler does.
 model = dict(
     train_cfg=dict(sampler=dict(type='HardNegativeSampler', join='anchors')))
 

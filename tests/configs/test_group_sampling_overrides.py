@@ -63,6 +63,8 @@ OPTIONS = {
         f'{ROI}.bbox_sampler.num',
         'model.roi_head.bbox_head.type=PairMeanBBoxHead':
         f'{ROI}.bbox_head.__class__.__name__',
+        'model.roi_head.bbox_head.sync_avg_factor=False':
+        f'{ROI}.bbox_head.sync_avg_factor',
     },
     f'fast-rcnn_r50_iou-least-square{SUFFIX}': {
         'model.roi_head.bbox_head.sync_avg_factor=False':

@@ -81,7 +81,7 @@ def test_sampling(prefix):
         assert sampler.num_per_group == 2048
         assert sampler.group_scales == (16, 32, 64, 128)
     else:
-        assert sampler.type == 'RandomSampler'
+        assert sampler.type == 'SeededRandomSampler'
         assert sampler.num == 4 * 2048
         assert not sampler.add_gt_as_proposals
     if sampler.type != 'PseudoSampler':
@@ -105,7 +105,7 @@ def test_losses(prefix):
     if 'fast-rcnn' in prefix:
         heads.append(cfg.model.roi_head.bbox_head)
         assert heads[1].type == ('PairMeanBBoxHead'
-                                 if decoded else 'Shared2FCBBoxHead')
+                                 if decoded else 'SyncedShared2FCBBoxHead')
     for one in heads:
         if prefix.endswith('neg-log-iou'):
             assert (one.loss_bbox.type, one.loss_bbox.mode) == ('IoULoss',
@@ -135,7 +135,7 @@ def test_only_the_last_row_of_table_5_groups_its_rois():
     assert plain.train_cfg == iou.train_cfg
     assert iou.rpn_head == grouped.rpn_head
     assert iou.roi_head == grouped.roi_head
-    assert iou.train_cfg.rcnn.sampler.type == 'RandomSampler'
+    assert iou.train_cfg.rcnn.sampler.type == 'SeededRandomSampler'
     sampler = grouped.train_cfg.rcnn.sampler
     assert sampler.type == 'ScaleGroupSampler'
     assert sampler.num_per_group * 4 == iou.train_cfg.rcnn.sampler.num == 512

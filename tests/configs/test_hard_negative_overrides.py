@@ -32,6 +32,10 @@ OPTIONS = {
         f'{ROI}.bbox_sampler.pos_fraction',
         'model.train_cfg.rcnn.assigner.neg_iou_thr=0.5':
         f'{ROI}.bbox_assigner.neg_iou_thr',
+        'model.rpn_head.sync_avg_factor=False':
+        'model.rpn_head.sync_avg_factor',
+        'model.roi_head.bbox_head.sync_avg_factor=False':
+        'model.roi_head.bbox_head.sync_avg_factor',
         'model.backbone.frozen_stages=-1':
         'model.backbone.frozen_stages',
         'train_dataloader.dataset.pipeline.2.scale=(100000,600)':

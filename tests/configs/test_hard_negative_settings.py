@@ -58,11 +58,11 @@ def test_schedule_of_the_paper(name):
         assert cfg.train_cfg == dict(
             type='BootstrapTrainLoop', max_epochs=27, rounds=2)
         assert abs(27 * 2845 * .9 / 70000 - 1) < .02
-        assert loader.sampler.type == 'DefaultSampler'
+        assert loader.sampler.type == 'SeededDefaultSampler'
     else:
         assert (cfg.train_cfg.type,
                 cfg.train_cfg.max_iters) == ('IterBasedTrainLoop', 70000)
-        assert loader.sampler.type == 'InfiniteSampler'
+        assert loader.sampler.type == 'SeededInfiniteSampler'
     assert loader.sampler.shuffle
 
 

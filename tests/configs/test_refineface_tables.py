@@ -16,7 +16,7 @@ BASELINE = f'retinanet_r50{SUFFIX}'
 def modules(model):
     """The modules of a model's config, as in ROWS."""
     head, fsm = model.bbox_head, model.get('feature_supervision')
-    if head.type == 'RetinaHead':
+    if head.type == 'SyncedRetinaHead':
         assert model.type == 'RetinaNet'
         return NONE
     assert (model.type, head.type) == ('RefineFace', 'SelectiveRefineHead')

@@ -14,7 +14,7 @@ from fsm_transcription import (chosen, classify, focal, label_of,
 from mmdet.structures.bbox import HorizontalBoxes
 from torch.autograd import gradcheck
 
-from tinyfaces.models import roi_heads
+from tinyfaces.models import avg_factor
 from tinyfaces.ops.compiled import find_wheel, load_compiled
 
 LN2 = math.log(2)
@@ -191,13 +191,14 @@ def test_divided_by_the_mean_of_all_ranks(monkeypatch):
     head, feats = make_head(), make_feats()
     batch = [make_proposals([])], [make_picture([[10, 10, 20, 20]])]
     alone = head.loss(feats, *batch)
-    module = import_module(roi_heads.FeatureSupervisionHead.__module__)
-    monkeypatch.setattr(module, 'reduce_mean', lambda number: number + 3)
+    monkeypatch.setattr(avg_factor, 'reduce_mean', lambda number: number + 3)
     assert head.loss(feats, *batch)['loss_fsm'].item() == pytest.approx(
         alone['loss_fsm'].item() / 4, rel=1e-6)
-    # At least 1, whatever the other ranks have.
-    monkeypatch.setattr(module, 'reduce_mean', lambda number: number / 9)
-    assert head.loss(feats, *batch)['loss_fsm'] == alone['loss_fsm']
+    # All four ranks have at least 1 together.
+    monkeypatch.setattr(avg_factor, 'reduce_mean', lambda number: number / 9)
+    monkeypatch.setattr(avg_factor, 'get_world_size', lambda: 4)
+    assert head.loss(feats, *batch)['loss_fsm'].item() == pytest.approx(
+        alone['loss_fsm'].item() * 4, rel=1e-6)
 
 
 @pytest.mark.parametrize('size_of', ['anchor', 'face'])

@@ -4,8 +4,7 @@ import torch
 from group_sampling_models import IOU, bbox_head_config
 from mmdet.registry import MODELS
 
-from tinyfaces.models import PairMeanBBoxHead
-from tinyfaces.models.roi_heads import pair_mean_bbox_head
+from tinyfaces.models import PairMeanBBoxHead, avg_factor
 
 L1 = dict(loss_bbox=dict(type='SmoothL1Loss', beta=1.))
 
@@ -87,28 +86,30 @@ def test_no_positives(number):
 
 @pytest.mark.parametrize('positives', [0, 10])
 def test_mean_over_ranks(monkeypatch, positives):
-    """Others have more, so that 10 here become a mean of 40; without
-    positives, too, this rank takes part."""
+    """Others have more, so that 10 positives here become a mean of 40, and
+    512 regions one of 542; without positives, too, this rank takes part."""
     asked = []
 
     def reduce_mean(number):
-        asked.append(number.item())
+        asked.append(number.tolist())
         return number + 30
 
-    monkeypatch.setattr(pair_mean_bbox_head, 'reduce_mean', reduce_mean)
+    monkeypatch.setattr(avg_factor, 'reduce_mean', reduce_mean)
     own = head(sync_avg_factor=False, **IOU).loss(**regions(512, positives))
     assert asked == []
     mean = head(**IOU).loss(**regions(512, positives))
-    assert asked == [positives]
+    assert asked == [[512, positives]]
     torch.testing.assert_close(mean['loss_bbox'], own['loss_bbox'] / 4)
+    torch.testing.assert_close(mean['loss_cls'], own['loss_cls'] * 512 / 542)
 
 
-def test_at_least_one_positive(monkeypatch):
-    """Of eight ranks, only this one has any: a mean of 1 / 8 counts as 1."""
-    monkeypatch.setattr(pair_mean_bbox_head, 'reduce_mean', lambda n: n / 8)
+def test_the_only_positive_of_all_ranks(monkeypatch):
+    """Of eight: what the others add to the mean of their losses is 0."""
+    monkeypatch.setattr(avg_factor, 'reduce_mean', lambda n: n / 8)
+    monkeypatch.setattr(avg_factor, 'get_world_size', lambda: 8)
     mean = head(**IOU).loss(**regions(512, 1))
     own = head(sync_avg_factor=False, **IOU).loss(**regions(512, 1))
-    torch.testing.assert_close(mean['loss_bbox'], own['loss_bbox'])
+    torch.testing.assert_close(mean['loss_bbox'] / 8, own['loss_bbox'])
 
 
 def test_without_reduction_nothing_is_divided():

@@ -8,7 +8,7 @@ from group_sampling_models import (FOCAL, LAYOUTS, SOFTMAX, group_head,
 from mmdet.models.utils import unpack_gt_instances
 from refine_models import sample, total, without_gradient
 
-REDUCE_MEAN = 'tinyfaces.models.dense_heads.scale_group_loss.reduce_mean'
+REDUCE_MEAN = 'tinyfaces.models.avg_factor.reduce_mean'
 BOX_LOSSES = dict(
     smooth_l1=dict(type='SmoothL1Loss', beta=1 / 9),
     log_iou=dict(type='IoULoss', mode='log'),

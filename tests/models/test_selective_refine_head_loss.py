@@ -9,7 +9,7 @@ from refine_head_transcription import losses as transcribed
 from refine_models import (STRIDES, loss_of, sample, small_head, total,
                            without_gradient)
 
-from tinyfaces.models.dense_heads import two_step_loss
+from tinyfaces.models import avg_factor
 
 SETS = [((0, ), (2, )), ((0, 1), (1, 2)), ((), (0, )), ((1, ), ()),
         ((0, 1, 2), (0, 1, 2)), ((), ())]
@@ -197,7 +197,7 @@ def test_positives_are_averaged_over_ranks(monkeypatch):
 
     maps, samples = random_maps(), [sample([FACE]), sample([FACE])]
     alone = loss_of(small_head(), maps, samples)
-    monkeypatch.setattr(two_step_loss, 'reduce_mean', reduce_mean)
+    monkeypatch.setattr(avg_factor, 'reduce_mean', reduce_mean)
     together = loss_of(small_head(), maps, samples)
     own = loss_of(small_head(sync_avg_factor=False), maps, samples)
     assert len(calls) == 1

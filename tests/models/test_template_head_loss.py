@@ -82,9 +82,9 @@ def test_what_the_sampler_sees_and_draws():
     seen, drawn = [], []
     draw = head.sampler.sample
 
-    def recorded(labels, losses):
+    def recorded(labels, losses, seeds):
         seen.append((labels.tolist(), losses))
-        drawn.append(draw(labels, losses))
+        drawn.append(draw(labels, losses, seeds))
         assert not losses.requires_grad
         return drawn[-1]
 

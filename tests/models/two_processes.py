@@ -17,7 +17,12 @@ RANKS, STEPS = 2, 3
 
 def spawn(work, tmp_path):
     """Call ``work(rank, file)`` in each; an assertion in one fails here."""
-    mp.spawn(work, ((tmp_path / 'rendezvous').as_uri(), ), nprocs=RANKS)
+    # A fork has imported everything; PyTorch's GPU threads do not survive it.
+    method = 'spawn' if torch.cuda.is_available() else 'fork'
+    mp.start_processes(
+        work, ((tmp_path / 'rendezvous').as_uri(), ),
+        nprocs=RANKS,
+        start_method=method)
 
 
 @contextmanager

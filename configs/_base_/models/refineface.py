@@ -6,9 +6,9 @@
 #   SRN's code: 1,024 and 256 channels in C6 and C7, P6 from the lateral of C5,
 #       bilinear upsampling
 #   RetinaNet: 3x3 predictors (SRN's code: 1x1)
-#   ours: losses over the mean number of positives of all ranks (RetinaNet:
-#       over each rank's own, bbox_head.sync_avg_factor=False), a prior of .01
-#       in feature supervision
+#   ours: losses over the mean number of positives of all ranks, in all
+#       configs here (RetinaNet: over each rank's own,
+#       bbox_head.sync_avg_factor=False), a prior of .01 in feature supervision
 # Without a module (columns of Table 1):
 #   STR      model.bbox_head.str_levels="()"
 #   STC      model.bbox_head.stc_levels="()"

@@ -28,10 +28,7 @@ model = dict(
         str_levels=(),
         stc_score_thr=0.01,
         rfe=False,
-        predictor_kernel=3,
-        # Losses over each rank's own positives, as RetinaHead has it;
-        # refineface.py has the mean over all ranks.
-        sync_avg_factor=False),
+        predictor_kernel=3),
     train_cfg=dict(
         first_assigner=dict(
             type='StreamingMaxIoUAssigner',

@@ -13,6 +13,7 @@ from ...utils.config_parts import (class_name, innermost_datasets,
 # Samplers, and those that draw as they do behind hard negatives.
 SAMPLERS = dict(
     RandomSampler='HardNegativeSampler',
+    SeededRandomSampler='HardNegativeSampler',
     ScaleGroupSampler='HardNegativeScaleGroupSampler')
 _PACKERS = ('PackDetInputs', 'PackHardNegativeInputs')
 # Parts of the names of transforms that move boxes.
@@ -34,11 +35,12 @@ def with_hard_negatives(cfg: Config | str | os.PathLike,
       pipeline of every dataset, and ``PackHardNegativeInputs`` takes the
       place of ``PackDetInputs``; also in pipelines that ``PipelineSwitchHook``
       switches to.
-    - ``RandomSampler`` becomes ``HardNegativeSampler`` and
-      ``ScaleGroupSampler`` becomes ``HardNegativeScaleGroupSampler``, with
-      the same numbers: hard negatives join the proposals of a RoI head, and
-      are looked for among the anchors of an RPN or one-stage detector. A
-      sampler that takes hard negatives already stays as it is.
+    - ``SeededRandomSampler`` or ``RandomSampler`` becomes
+      ``HardNegativeSampler`` and ``ScaleGroupSampler`` becomes
+      ``HardNegativeScaleGroupSampler``, with the same numbers: hard negatives
+      join the proposals of a RoI head, and are looked for among the anchors
+      of an RPN or one-stage detector. A sampler that takes hard negatives
+      already stays as it is.
 
     A pipeline that loads hard negatives already is given the new file.
     Pictures that ``filter_cfg`` leaves out of the training stay out, whatever

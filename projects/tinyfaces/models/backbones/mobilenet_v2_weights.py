@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ...utils.files import atomic_write
+from ...utils.checkpoint_files import write_checkpoint
 
 FILE_NAME = 'mobilenet_v2-b0353104.pth'
 SHA256 = 'b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889'
@@ -108,6 +108,5 @@ def convert_file(src: str | os.PathLike, dst: str | os.PathLike) -> int:
     state_dict = torch.load(
         io.BytesIO(content), map_location='cpu', weights_only=True)
     converted = convert_state_dict(state_dict)
-    with atomic_write(dst) as temporary:
-        torch.save(dict(state_dict=converted), temporary)
+    write_checkpoint(dict(state_dict=converted), dst)
     return len(converted)

@@ -26,7 +26,7 @@ class ScaleGroupHead(ScaleGroupLossMixin, ScaleGroupPredictionMixin, RPNHead):
     - The regression loss is divided by the number of positives (N_reg of
       Eq. 2), the classification loss by that of samples or, without a
       sampler, of positives, as focal loss has it. The numbers are those of
-      the batch, and at least 1.
+      the batch, of all ranks together, and at least 1.
     - OHEM on anchors (section 6.2), for which MMDetection needs a RoI head.
     - One NMS joins all scales, where RPNHead has one for each level, and
       ``nms_pre`` counts in each group.
@@ -56,7 +56,8 @@ class ScaleGroupHead(ScaleGroupLossMixin, ScaleGroupPredictionMixin, RPNHead):
             are 2, 4 or 8 cells of the finest level away.
         loss_cls: Classification loss.
         sync_avg_factor: Whether the numbers that divide the losses are means
-            over all ranks; otherwise each rank's own.
+            over all ranks and accumulated micro-batches; otherwise each
+            batch's own.
         **kwargs: Arguments of RPNHead.
 
     Raises:

@@ -1,10 +1,11 @@
 """The losses of ScaleGroupHead."""
 import torch
 from mmdet.structures.bbox import cat_boxes, get_box_tensor
-from mmdet.utils import InstanceList, OptInstanceList, reduce_mean
+from mmdet.utils import InstanceList, OptInstanceList
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from ..avg_factor import mean_avg_factor
 from ..precision import at_least_float
 from .anchor_rows import anchor_rows
 
@@ -62,9 +63,7 @@ class ScaleGroupLossMixin:
         counts = samples.logits.new_tensor(
             [len(samples if count_all else positives),
              len(positives)])
-        if self.sync_avg_factor:
-            counts = reduce_mean(counts)
-        counts = counts.clamp(min=1)
+        counts = mean_avg_factor(counts, self.sync_avg_factor)
         return dict(
             loss_cls=self._class_loss(samples, avg_factor=counts[0]),
             loss_bbox=self._box_loss(positives, avg_factor=counts[1]))

@@ -90,8 +90,9 @@ class SelectiveRefineHead(TwoStepLossMixin, TwoStepPredictionMixin,
             (:class:`ScaleAwareMarginLoss`) has its margin: ``'first'``,
             ``'second'``.
         sync_avg_factor: Whether the number of positives is the mean over all
-            ranks; otherwise each rank's own, as in RetinaHead. Tells only in
-            distributed training.
+            ranks and accumulated micro-batches; otherwise each batch's own,
+            as in RetinaHead. Tells only in distributed training, or with
+            accumulated gradients.
         with_cp: Whether training keeps no maps of the towers and computes
             them again for the gradient: less memory, more time, same result.
         stacked_convs: 3x3 convolutions of a tower; with ``rfe`` an even

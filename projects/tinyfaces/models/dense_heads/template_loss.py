@@ -9,7 +9,9 @@ from mmdet.utils import InstanceList, OptInstanceList
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from ..avg_factor import mean_avg_factor
 from ..precision import at_least_float
+from ..task_modules.image_seeded import picture_seeds
 
 
 class TemplateLossMixin:
@@ -39,7 +41,8 @@ class TemplateLossMixin:
 
         Both are sums over the locations that the sampler draws, of the
         positive ones of these the regression, divided by the number of
-        pictures alone, as in the released code.
+        pictures alone, as in the released code; of all ranks and accumulated
+        micro-batches together, whatever part of them this batch has.
 
         Args:
             logits: Of all templates, shape (B, N, H, W).
@@ -67,10 +70,9 @@ class TemplateLossMixin:
             loss_cls=self._class_losses(drawn.logits, drawn.labels).sum(),
             loss_bbox=self.loss_bbox(
                 positives.deltas, targets, reduction_override='sum'))
-        return {
-            name: value / len(batch_img_metas)
-            for name, value in losses.items()
-        }
+        pictures = mean_avg_factor(
+            logits.new_full((), len(batch_img_metas), dtype=torch.float32))
+        return {name: value / pictures for name, value in losses.items()}
 
     def _draw(self, logits: Tensor, deltas: Tensor, faces: InstanceData,
               ignored: InstanceData | None, meta: dict) -> InstanceData:
@@ -88,9 +90,10 @@ class TemplateLossMixin:
             ``priors`` (n, 4), and of the positives ``faces`` (n, 4).
         """
         boxes = _boxes(faces, logits.device)
+        seeds = picture_seeds(faces, 'templates')
         targets = self.assigner.assign(
             self.prior_generator, tuple(logits.shape[-2:]), _area(meta), boxes,
-            None if ignored is None else _boxes(ignored, logits.device))
+            None if ignored is None else _boxes(ignored, logits.device), seeds)
         labels, flat = targets.labels.flatten(), logits.flatten()
         labelled = torch.nonzero(labels).squeeze(1)
         with torch.no_grad():
@@ -98,7 +101,7 @@ class TemplateLossMixin:
                 at_least_float(flat[labelled]), labels[labelled])
             # Those of the paper, whatever they count in the sum.
             losses = losses / getattr(self.loss_cls, 'loss_weight', 1.)
-        picked = labelled[self.sampler.sample(labels[labelled], losses)]
+        picked = labelled[self.sampler.sample(labels[labelled], losses, seeds)]
         labels, nearest = labels[picked], targets.faces.flatten()[picked]
         # A window that finds no face gets any box, which no loss looks at.
         of_face = boxes.new_zeros(len(picked), 4)

@@ -5,11 +5,12 @@ import torch
 from mmdet.models.utils import unpack_gt_instances
 from mmdet.structures import SampleList
 from mmdet.structures.bbox import get_box_tensor
-from mmdet.utils import InstanceList, OptInstanceList, reduce_mean
+from mmdet.utils import InstanceList, OptInstanceList
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from ..avg_factor import mean_avg_factor
 from ..losses import box_sizes
 from .anchor_rows import anchor_rows
 from .face_matching import BACKGROUND, UNUSED, match_faces
@@ -142,10 +143,8 @@ class TwoStepLossMixin:
         terms = [*class_terms.values(), *box_terms.values()]
         # At least 1 per picture, as MMDetection's sampling results have it
         counts = torch.stack([(matched >= 0).sum(dim=1).clamp(min=1).sum()
-                              for _, _, matched in terms]).float()
-        if self.sync_avg_factor:
-            counts = reduce_mean(counts)
-        counts = iter(counts)
+                              for _, _, matched in terms])
+        counts = iter(mean_avg_factor(counts, self.sync_avg_factor))
         losses = {}
         for step, term in class_terms.items():
             losses[_name('loss_cls',

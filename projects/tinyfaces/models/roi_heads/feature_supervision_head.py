@@ -4,14 +4,15 @@ from mmdet.models.task_modules.prior_generators import AnchorGenerator
 from mmdet.registry import MODELS, TASK_UTILS
 from mmdet.structures import DetDataSample, SampleList
 from mmdet.structures.bbox import bbox2roi, get_box_tensor
-from mmdet.utils import ConfigType, InstanceList, OptMultiConfig, reduce_mean
+from mmdet.utils import ConfigType, InstanceList, OptMultiConfig
 from mmengine.model import BaseModule, bias_init_with_prob
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
+from ..avg_factor import mean_avg_factor
 from ..losses import box_sizes
 from ..precision import at_least_float
-from ..task_modules import best_anchor_levels
+from ..task_modules import best_anchor_levels, picture_seeds
 from .level_roi_extractor import LevelRoIExtractor
 from .proposal_selection import select_proposals
 
@@ -29,7 +30,8 @@ class FeatureSupervisionHead(BaseModule):
     from the level that a proposal comes from, or that has the anchor with the
     largest IoU with a face. IoU of .7 with a face is positive, under .4
     negative; what lies between, or in an ignored face, is dropped. Focal loss
-    is divided by its own positives, the mean over all ranks, at least 1.
+    is divided by its own positives, the mean over all ranks, which have at
+    least 1 together.
 
     The sizes of the layers follow from Table 8, whose parameter counts only
     fit convolutions of 128, 64, 32 and 1 channels without biases on 256
@@ -188,7 +190,7 @@ class FeatureSupervisionHead(BaseModule):
                       boxes.levels)
         num_positives = boxes.positive.sum().to(scores.dtype)
         # Every rank must come by here, with or without boxes of its own.
-        avg_factor = reduce_mean(num_positives).clamp(min=1)
+        avg_factor = mean_avg_factor(num_positives)
         if len(boxes):
             loss = self.loss_cls(
                 scores,
@@ -221,7 +223,9 @@ class FeatureSupervisionHead(BaseModule):
             num_samples=self.num_samples,
             nms_pre=self.nms_pre,
             nms_iou_thr=self.nms_iou_thr,
-            selection=self.selection)
+            selection=self.selection,
+            seeds=picture_seeds(data_sample.gt_instances,
+                                'feature supervision'))
         gt_inds = self.assigner.assign(
             InstanceData(priors=boxes.bboxes), data_sample.gt_instances,
             data_sample.get('ignored_instances')).gt_inds

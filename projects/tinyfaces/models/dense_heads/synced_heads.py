@@ -1,0 +1,57 @@
+"""MMDetection's heads of anchors, divided by means over all ranks."""
+from typing import Any
+
+import torch
+from mmdet.models.dense_heads import RetinaHead, RPNHead
+from mmdet.registry import MODELS
+
+from ..avg_factor import mean_avg_factor
+
+
+class SyncedAnchorMixin:
+    """For an ``AnchorHead`` of MMDetection, in front of it.
+
+    Args:
+        *args: Arguments of the head.
+        sync_avg_factor: Whether the number of samples that divides the losses
+            is the mean over all ranks, and over the micro-batches whose
+            gradients are accumulated (see
+            :func:`~tinyfaces.models.avg_factor.mean_avg_factor`); otherwise
+            each batch's own, as MMDetection has it.
+        **kwargs: Arguments of the head.
+    """
+
+    def __init__(self,
+                 *args: Any,
+                 sync_avg_factor: bool = True,
+                 **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sync_avg_factor = sync_avg_factor
+
+    def get_targets(self, *args: Any, **kwargs: Any) -> tuple:
+        """Those of the head, with another ``avg_factor``.
+
+        Args:
+            *args: Arguments of the head's method.
+            **kwargs: Arguments of the head's method.
+
+        Returns:
+            tuple: Labels, their weights, box targets and their weights of
+            each level, ``avg_factor``, and what else the head gives.
+        """
+        targets = super().get_targets(*args, **kwargs)
+        if not self.sync_avg_factor:
+            return targets
+        labels, number = targets[0][0], targets[4]
+        number = labels.new_full((), float(number), dtype=torch.float32)
+        return (*targets[:4], mean_avg_factor(number), *targets[5:])
+
+
+@MODELS.register_module()
+class SyncedRPNHead(SyncedAnchorMixin, RPNHead):
+    """RPNHead with ``sync_avg_factor``, see :class:`SyncedAnchorMixin`."""
+
+
+@MODELS.register_module()
+class SyncedRetinaHead(SyncedAnchorMixin, RetinaHead):
+    """RetinaHead with ``sync_avg_factor``, see :class:`SyncedAnchorMixin`."""
