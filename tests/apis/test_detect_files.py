@@ -184,3 +184,14 @@ def test_strange_file_names(tmp_path):
     assert line['file'] == str(picture.file)
     assert (tmp_path / 'out' / line['drawing']).is_file()
     assert isinstance(picture, Picture) and isinstance(picture.file, Path)
+
+
+def test_nothing_is_drawn_behind_a_link(tmp_path, pictures):
+    """One that lies where the drawings of a folder go."""
+    outside = tmp_path / 'outside'
+    outside.mkdir()
+    (tmp_path / 'out/images').mkdir(parents=True)
+    (tmp_path / 'out/images/q').symlink_to(outside)
+    with pytest.raises(PermissionError, match='outside of .*remove the symb'):
+        DetectionJob(OneFace(), tmp_path / 'out').run(pictures)
+    assert list(outside.iterdir()) == []

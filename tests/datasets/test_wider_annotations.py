@@ -75,6 +75,7 @@ def test_list_of_names(tmp_path):
         (f'a/x.jpg\n2\n{ROW}\na/y.jpg\n0\n', 4, ['face 2 of a/x.jpg']),
         (f'a/x.jpg\n{ROW}\n', 2, ['number of faces of a/x.jpg']),
         ('a/x.jpg\n-1\n', 2, ['number of faces', "'-1'"]),
+        ('a/x.jpg\n' + '9' * 5000 + '\n', 2, ['number of faces', "'999"]),
         ('a/x.jpg\n0\na/y.jpg', 4, ['number of faces', 'end of file']),
         (f'a/x.jpg\n9\n{ROW}\na/y.jpg\n0\n', 4, ['face 2 of a/x.jpg']),
         (f'a/x.jpg\n3\n{ROW}\n', 4, ['3 faces', 'only 1 lines', 'cut off']),

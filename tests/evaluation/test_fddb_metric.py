@@ -1,10 +1,5 @@
 """``FDDBMetric``: files, curves, partial sets, ellipses, several ranks."""
 import json
-import os
-import pickle
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,21 +24,6 @@ TRUTH = {
     for name, faces in pictures.items()
 }
 SIZES = dict.fromkeys(TRUTH, SIZE)
-WORKER = '''
-import pickle, sys, torch
-from mmengine.evaluator import Evaluator
-from tinyfaces.evaluation.metrics import FDDBMetric
-rank = int(sys.argv[1])
-torch.distributed.init_process_group(
-    'gloo', init_method='file://' + sys.argv[2], rank=rank, world_size=2)
-samples = pickle.load(open(sys.argv[3], 'rb'))
-evaluator = Evaluator(FDDBMetric(sys.argv[4], out_dir=sys.argv[5]))
-# Three images on two ranks: the sampler gives the first one again.
-for at in (rank, rank + 2):
-    evaluator.process([samples[at % 3]])
-pickle.dump(evaluator.evaluate(3), open(f'{sys.argv[5]}.{rank}.pkl', 'wb'))
-torch.distributed.destroy_process_group()
-'''
 
 
 @pytest.fixture(scope='module')
@@ -294,34 +274,16 @@ def test_image_that_is_not_in_the_lists(folds_dir):
         run(FDDBMetric(folds_dir), samples)
 
 
-def test_two_ranks(folds_dir, tmp_path):
-    names = list(TRUTH)[:3]
-    samples = noisy_samples(names)
-    with open(tmp_path / 'samples.pkl', 'wb') as file:
-        pickle.dump(samples, file)
-    import tinyfaces
-    projects = str(Path(tinyfaces.__file__).parents[1])
-    workers = [
-        subprocess.Popen(
-            [
-                sys.executable, '-c', WORKER,
-                str(rank), *(str(tmp_path / x)
-                             for x in ('store', 'samples.pkl')), folds_dir,
-                str(tmp_path / 'out')
-            ],
-            cwd=tmp_path,
-            env={
-                **os.environ, 'TINYFACES_REGISTER': '0',
-                'PYTHONPATH': projects,
-                'OMP_NUM_THREADS': '1'
-            }) for rank in range(2)
-    ]
-    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
-    expected = run(
-        FDDBMetric(folds_dir, out_dir=str(tmp_path / 'one')), samples)
-    for rank in range(2):
-        with open(tmp_path / f'out.{rank}.pkl', 'rb') as file:
-            assert pickle.load(file) == expected
-    for name in ('fold-01-out.txt', 'DiscROC.txt', 'results.json'):
-        assert (tmp_path / 'out' / name).read_text() == (tmp_path / 'one' /
-                                                         name).read_text()
+def test_results_in_any_order(folds_dir, tmp_path):
+    """As several processes give them, one picture twice."""
+    samples, written = noisy_samples(list(TRUTH)[:3]), []
+    for name, order in (('one', samples), ('two', [*samples[::-1],
+                                                   samples[0]])):
+        metrics = run(
+            FDDBMetric(folds_dir, out_dir=str(tmp_path / name)), order)
+        written.append((metrics, {
+            path.name: path.read_bytes()
+            for path in (tmp_path / name).iterdir()
+        }))
+    assert written[0] == written[1]
+    assert len(written[0][1]) == 7

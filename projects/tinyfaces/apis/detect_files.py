@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from ..utils.file_names import path_inside
 from ..utils.files import atomic_write
 from ..visualization.draw import draw_detections
 from .face_detector import FaceDetector
@@ -198,7 +199,7 @@ class DetectionJob:
             drawing = Path('images', f'{picture.drawing}.jpg')
             drawn = draw_detections(image, detections.boxes, detections.scores,
                                     self.drawing_side, detections.ellipses)
-            with atomic_write(self.out / drawing) as temporary:
+            with atomic_write(path_inside(self.out, drawing)) as temporary:
                 drawn.save(temporary, quality=92)
             line['drawing'] = drawing.as_posix()
         return line

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..utils.file_names import fault_of_name
 from .fddb_blocks import FARTHEST, error_at, read_blocks, read_lines
 
 NUM_FOLDS = 10
@@ -73,7 +74,9 @@ def read_fold_list(path: str | os.PathLike) -> list[str]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: A line is no name, or a name is listed twice.
+        ValueError: A line is no name, a name could lead out of the folder
+            of pictures, see :func:`~tinyfaces.utils.file_names.fault_of_name`,
+            or is listed twice: the message names file and line.
     """
     first: dict[str, int] = {}
     for number, line in enumerate(read_lines(path), 1):
@@ -82,6 +85,10 @@ def read_fold_list(path: str | os.PathLike) -> list[str]:
         if len(line.split()) > 1:
             raise error_at(path, number, "one picture's name", line,
                            'give the fold list of the official download')
+        fault = fault_of_name(line)
+        if fault:
+            raise error_at(path, number, "one picture's name", line,
+                           f'it {fault}: rename the picture')
         if line in first:
             raise error_at(
                 path, number, 'a picture not listed before', line,

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .mat_files import (load_variable, picture_key, require_fields,
-                        require_unique, rows_of, text_of)
+from .mat_files import (file_name_of, load_variable, picture_key,
+                        require_fields, require_unique, rows_of)
 
 MASKED, UNMASKED, INVALID = FACE_TYPES = (1, 2, 3)
 
@@ -95,15 +95,16 @@ def parse_mafa_annotations(path: str | os.PathLike) -> list[MAFAEntry]:
         FileNotFoundError: There is no such file.
         ValueError: The file has another layout, a number is not finite, a
             code (face type, occlusion, orientation, gender, race) is not
-            whole, a face type is none of 1, 2, 3, or a picture is listed
-            twice. The message names file, picture and face.
+            whole, a face type is none of 1, 2, 3, or the name of a picture
+            is listed twice or unfit for a file. The message names file,
+            picture and face.
     """
     name, table = load_variable(path, tuple(_LAYOUTS))
     field, width, columns = _LAYOUTS[name]
     require_fields(path, name, table, (field, 'label'))
     entries = []
     for number, row in enumerate(table.ravel(), 1):
-        file_name = text_of(row[field], f'{path}, picture {number}')
+        file_name = file_name_of(row[field], f'{path}, picture {number}')
         where = f'{path}, picture {number} ({file_name})'
         entries.append(
             _entry(file_name, rows_of(row['label'], (width, ), where), columns,

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import scipy.io
 
+from ..utils.file_names import check_file_name
+
 
 def load_variable(path: str | os.PathLike,
                   names: Sequence[str]) -> tuple[str, np.ndarray]:
@@ -63,18 +65,22 @@ def require_fields(path: str | os.PathLike, name: str, table: np.ndarray,
             'the benchmark.')
 
 
-def text_of(value: np.ndarray, where: str) -> str:
-    """The string in a MATLAB cell.
+def file_name_of(value: np.ndarray, where: str) -> str:
+    """The name of a picture in a MATLAB cell.
 
     Raises:
-        ValueError: It is no text; the message starts with ``where``.
+        ValueError: It is no text, or could lead out of the folder of
+            pictures, see :func:`~tinyfaces.utils.file_names.fault_of_name`;
+            the message starts with ``where``.
     """
     while isinstance(value, np.ndarray) and value.size == 1:
         value = value.item()
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f'{where}: expected the name of a picture, found '
                          f'{value!r}. Fetch the file again.')
-    return value.strip()
+    name = value.strip()
+    check_file_name(name, where)
+    return name
 
 
 def rows_of(value: np.ndarray, columns: Sequence[int],

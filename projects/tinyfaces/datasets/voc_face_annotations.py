@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .mat_files import (load_variable, picture_key, require_fields,
-                        require_unique, rows_of, text_of)
+from .mat_files import (file_name_of, load_variable, picture_key,
+                        require_fields, require_unique, rows_of)
 
 
 class VOCFaceEntry(NamedTuple):
@@ -59,8 +59,9 @@ def parse_voc_face_annotations(path: str | os.PathLike) -> list[VOCFaceEntry]:
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: The file has another layout, a box is empty or not
-            finite, a flag is neither 0 nor 1, or a picture is listed twice.
-            The message names file, picture and face.
+            finite, a flag is neither 0 nor 1, or the name of a picture is
+            listed twice or unfit for a file. The message names file, picture
+            and face.
     """
     name, table = load_variable(path, ('Annotations', 'anno'))
     if name == 'anno':
@@ -80,7 +81,7 @@ def parse_voc_face_annotations(path: str | os.PathLike) -> list[VOCFaceEntry]:
 
 def _parse_struct(row: np.void, where: str) -> VOCFaceEntry:
     """One element of ``Annotations``."""
-    file_name = text_of(row['imgname'], where)
+    file_name = file_name_of(row['imgname'], where)
     where = f'{where} ({file_name})'
     rows = rows_of(row['objects'], (6, 4), where)
     ignore = np.zeros(len(rows), bool)
@@ -102,7 +103,7 @@ def _parse_cells(path: str | os.PathLike,
                          f'shape {table.shape}. Fetch the file again.')
     entries = []
     for number, row in enumerate(table, 1):
-        file_name = text_of(row[0], f'{path}, picture {number}')
+        file_name = file_name_of(row[0], f'{path}, picture {number}')
         where = f'{path}, picture {number} ({file_name})'
         cells = np.atleast_1d(row[1]).ravel()
         for face, cell in enumerate(cells, 1):

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..utils.file_names import fault_of_name
+
 #: The columns after ``x y w h``, in the file's order, with the largest value
 #: each may take (``readme.txt`` names the values; all start at 0).
 ATTRIBUTES = dict(
@@ -98,7 +100,8 @@ def _is_name(line: str) -> bool:
     """Whether a stripped line can be ``<event>/<name>.jpg``."""
     event, _, name = line.partition('/')
     return bool(event) and '/' not in name and (
-        os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES)
+        os.path.splitext(name)[1].lower()
+        in IMAGE_SUFFIXES) and fault_of_name(line) is None
 
 
 def _scan_names(path: str, lines: list[str],
@@ -137,7 +140,8 @@ def _scan_entries(path: str,
             raise _error(path, lines, number, _NAME, remedy)
         number += 1
         count = lines[number] if number < total else ''
-        if not (count.isascii() and count.isdigit()):
+        # int() itself refuses thousands of digits, without saying where.
+        if not (count.isascii() and count.isdigit() and len(count) < 10):
             raise _error(path, lines, number, f'the number of faces of {line}',
                          'Add that line (0 if there are none).')
         number += 1

@@ -14,7 +14,9 @@ import numpy as np
 
 from tinyfaces.datasets.fddb_blocks import (FARTHEST, Block, error_at,
                                             read_blocks)
+from tinyfaces.utils.file_names import check_file_name
 from tinyfaces.utils.files import atomic_write
+from .fddb_output import check_fddb_complete
 
 _FORMATS = ('x y w h score', 'ra rb theta cx cy score')
 # The columns that must not be negative, by the number of columns.
@@ -102,17 +104,20 @@ def detection_files(path: str | os.PathLike) -> dict[int | None, Path]:
 
     Raises:
         FileNotFoundError: There is none.
-        ValueError: Two files are named by the same fold.
+        ValueError: Two files are named by the same fold, or the test that
+            wrote them was stopped while it did.
     """
     path = Path(path)
     if path.is_file():
+        check_fddb_complete(path.parent)
         return {None: path}
     found = path.iterdir() if path.is_dir() else map(
         Path, glob.glob(os.fspath(path)))
     files: dict[int, Path] = {}
     for file in sorted(found):
         fold = fold_number(file)
-        if fold is None or file.suffix != '.txt':
+        # What a killed writer left has a hidden name.
+        if fold is None or file.suffix != '.txt' or file.name[0] == '.':
             continue
         if fold in files:
             raise ValueError(
@@ -124,6 +129,8 @@ def detection_files(path: str | os.PathLike) -> dict[int | None, Path]:
         raise FileNotFoundError(
             f'{path}: no such file, nor a folder or pattern of files named '
             'by their fold, e.g. fold-01-out.txt')
+    for folder in {file.parent for file in files.values()}:
+        check_fddb_complete(folder)
     return dict(sorted(files.items()))
 
 
@@ -175,11 +182,16 @@ def write_fddb_detections(detections: Mapping[str, np.ndarray],
         path: The file to write.
 
     Raises:
-        ValueError: See :func:`check_fddb_detections`.
+        ValueError: See :func:`check_fddb_detections`; or a name has a blank,
+            or a fault of :func:`~tinyfaces.utils.file_names.fault_of_name`.
     """
     check_fddb_detections(detections)
     lines = []
     for name, found in detections.items():
+        check_file_name(name, f'{path}')
+        if len(name.split()) != 1:
+            raise ValueError(f'{path}: the name {name!r} has a blank, which '
+                             'the format cannot hold')
         lines += [name, str(len(found))]
         lines += [
             ' '.join(map(repr, row))

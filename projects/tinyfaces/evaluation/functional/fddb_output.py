@@ -1,8 +1,13 @@
 """The folder that a test on FDDB writes, and how it is told from others."""
 import json
 import os
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from tinyfaces.utils.files import explained_full_disk
 from .fddb_report import protocol
 
 #: Width and height of the pictures. A fold file that somebody else published
@@ -11,6 +16,68 @@ SIZES_FILE = 'image_sizes.txt'
 #: What else lies there, and goes when other detections come.
 OUTPUT_PATTERNS = ('fold-[0-9][0-9]-out.txt', 'DiscROC.txt', 'ContROC.txt',
                    'results.json', 'roc.png')
+#: Lies there while the files take their places, each of which is whole.
+INCOMPLETE = '.incomplete'
+_SCRATCH = '.writing-'
+
+
+@contextmanager
+def writing_fddb_output(folder: str | os.PathLike) -> Iterator[Path]:
+    """Replace what an earlier test wrote, when all of the new is written.
+
+    Gives a hidden folder to write into, inside of the other, whose files stay
+    as they are when the block raises or the process is killed. When the block
+    ends, its files are renamed into the folder one by one, the sizes first,
+    and those of ``OUTPUT_PATTERNS`` that are not replaced are removed. In
+    that moment the folder says that its files are not all there; if it is the
+    last one of the process, :func:`check_fddb_complete` refuses the folder.
+
+    Args:
+        folder: Where the results of a test go; made when missing. No other
+            process may be writing there.
+
+    Yields:
+        Path: The hidden folder.
+
+    Raises:
+        OSError: The disk is full, which is said with the folder and the
+            space that is left.
+    """
+    folder = Path(os.path.realpath(folder))
+    mark = folder / INCOMPLETE
+    with explained_full_disk(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob(f'{_SCRATCH}????????'):
+            shutil.rmtree(left)
+        scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=folder))
+    try:
+        with explained_full_disk(folder):
+            yield scratch
+            mark.touch()
+        fresh = {path.name: path for path in sorted(scratch.iterdir())}
+        # With the sizes the folder is known as one of our own.
+        for name in sorted(fresh, key=lambda name: name != SIZES_FILE):
+            os.replace(fresh[name], folder / name)
+        remove_fddb_output(folder, keep=fresh)
+        mark.unlink()
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def check_fddb_complete(folder: str | os.PathLike) -> None:
+    """Refuse what a test that was stopped has left.
+
+    Args:
+        folder: A folder of detections.
+
+    Raises:
+        ValueError: Its files are not all there, or not all of one test.
+    """
+    if Path(folder, INCOMPLETE).exists():
+        raise ValueError(
+            f'{folder}: the test that wrote these files was stopped while it '
+            'wrote them, so some may be missing or of an earlier test; test '
+            f'again, or remove {INCOMPLETE} there if you know better')
 
 
 def check_fddb_output(folder: str | os.PathLike) -> None:
@@ -46,15 +113,18 @@ def check_fddb_output(folder: str | os.PathLike) -> None:
             'name')
 
 
-def remove_fddb_output(folder: str | os.PathLike) -> None:
+def remove_fddb_output(
+    folder: str | os.PathLike, keep: Collection[str] = ()) -> None:
     """Remove what an earlier test wrote, but for the sizes of the pictures.
 
     Args:
         folder: The folder; other files in it stay.
+        keep: Names of files that stay.
     """
     for pattern in OUTPUT_PATTERNS:
         for path in Path(folder).glob(pattern):
-            path.unlink()
+            if path.name not in keep:
+                path.unlink()
 
 
 def _is_of_fddb(path: Path) -> bool:

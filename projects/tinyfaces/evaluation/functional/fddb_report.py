@@ -62,7 +62,8 @@ def write_fddb_json(path: str | os.PathLike,
                     results: Mapping[str, FDDBResult],
                     fps: Sequence[int] = FALSE_POSITIVES,
                     annotations: str = '',
-                    published: Mapping[str, ROCPair] | None = None) -> None:
+                    published: Mapping[str, ROCPair] | None = None,
+                    **facts: object) -> None:
     """Write what :func:`format_fddb_table` shows, in full precision.
 
     Args:
@@ -71,6 +72,7 @@ def write_fddb_json(path: str | os.PathLike,
         fps: Numbers of false positives to report at.
         annotations: Which annotations and folds were used.
         published: Name -> other curves.
+        **facts: More to say, e.g. ``unreadable`` pictures.
     """
     detectors: dict[str, dict] = {
         name:
@@ -86,7 +88,10 @@ def write_fddb_json(path: str | os.PathLike,
             row = summary(*curve, fps)
             (detectors if name in detectors else others)[name][kind] = row
     content = dict(
-        protocol=protocol(annotations), detectors=detectors, published=others)
+        **facts,
+        protocol=protocol(annotations),
+        detectors=detectors,
+        published=others)
     with atomic_write(path) as temporary:
         temporary.write_text(
             json.dumps(content, indent=2) + '\n', encoding='utf-8')

@@ -5,7 +5,7 @@ face-eval toolbox. NumPy only.
 """
 import math
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,7 +13,8 @@ import numpy as np
 from tqdm import tqdm
 
 from tinyfaces.datasets.mat_files import picture_key
-from tinyfaces.utils.files import atomic_write
+from tinyfaces.utils.file_names import fault_of_name
+from tinyfaces.utils.files import atomic_write, remove_leftovers_of
 
 #: Coordinates of pixels further off than this are mistakes, and powers of them
 #: would leave float64.
@@ -152,28 +153,50 @@ def read_voc_face_detections(
         tuple(index), np.array(image, np.int64), table[:, 1:], table[:, 0])
 
 
-def write_voc_face_detections(found: Mapping[str, np.ndarray],
-                              path: str | os.PathLike) -> None:
+def check_detection_name(key: str, where: str) -> None:
+    """Refuse the name of an image that a detection file cannot hold.
+
+    Args:
+        key: Name of the image.
+        where: What names it, with which the message starts.
+
+    Raises:
+        ValueError: It has a blank or a dot, or a fault, see
+            :func:`~tinyfaces.utils.file_names.fault_of_name`.
+    """
+    if len(key.split()) != 1 or picture_key(key) != key or fault_of_name(key):
+        raise ValueError(f'{where}: the image name {key!r} cannot be written: '
+                         'a detection file separates by blanks and cuts '
+                         'folders and all after a dot')
+
+
+def write_voc_face_detections(
+    found: Mapping[str, np.ndarray],
+    path: str | os.PathLike,
+    outdated: Sequence[str | os.PathLike] = ()) -> None:
     """Write a detection file, as a whole or not at all.
 
-    Numbers are written with the digits that give the same float64 back.
+    Numbers are written with the digits that give the same float64 back. What
+    killed runs have left of the same file is removed first, so no other
+    process may be writing it.
 
     Args:
         found: Image -> (n, 5) of x1 y1 x2 y2 in pixels and score, in the
             order to be written: it decides between equal scores.
         path: The file.
+        outdated: Files that must not stand beside the new one, see
+            :func:`~tinyfaces.utils.files.atomic_write`.
 
     Raises:
-        ValueError: A name has a blank or a dot, which the format cannot
-            hold, or an array has another shape.
+        ValueError: See :func:`check_detection_name`; or an array has another
+            shape.
     """
-    with atomic_write(path) as temporary, open(
+    for key in found:
+        check_detection_name(key, f'{path}')
+    remove_leftovers_of(path)
+    with atomic_write(path, outdated) as temporary, open(
             temporary, 'w', encoding='utf-8') as file:
         for key, rows in found.items():
-            if len(key.split()) != 1 or picture_key(key) != key:
-                raise ValueError(f'the image name {key!r} cannot be written: '
-                                 'a detection file separates by blanks and '
-                                 'cuts folders and all after a dot')
             for row in np.asarray(rows, np.float64).tolist():
                 x1, y1, x2, y2, score = row
                 file.write(f'{key} {score!r} {x1!r} {y1!r} {x2!r} {y2!r}\n')

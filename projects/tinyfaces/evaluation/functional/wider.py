@@ -173,7 +173,7 @@ def _match(predictions: Mapping[str, np.ndarray], truth: WiderGroundTruth,
             tqdm(truth.keys, 'matching', delay=2, leave=False, disable=None)):
         if key not in predictions or not len(predictions[key]):
             continue
-        found = _check_array(key, predictions[key])
+        found = check_wider_array(key, predictions[key])
         num_detections += len(found)
         low = min(low, found[:, 4].min())
         high = max(high, found[:, 4].max())
@@ -257,15 +257,27 @@ def _fp_at_recall(scores: np.ndarray, right: np.ndarray, neither: np.ndarray,
     return counts
 
 
-def _check_array(key: str, found: np.ndarray) -> np.ndarray:
-    """(n, 5) float64 of finite boxes and scores, or ValueError."""
+def check_wider_array(key: str, found: np.ndarray) -> np.ndarray:
+    """Look for what cannot be scored, nor read from a prediction file.
+
+    Args:
+        key: The image, for the message.
+        found: Its detections, (n, 5) of x y w h and score.
+
+    Returns:
+        np.ndarray: The same as float64.
+
+    Raises:
+        ValueError: The array has another shape, a NaN or infinite value or a
+            negative size.
+    """
     found = np.asarray(found, np.float64)
     if found.ndim != 2 or found.shape[1] != 5:
         raise ValueError(f'predictions of {key}: expected an array (n, 5) of '
                          f'x y w h score, got {found.shape}')
     if not np.isfinite(found).all():
         raise ValueError(f'predictions of {key}: NaN or infinite value')
-    if found[:, 2:4].min() < 0:
+    if found[:, 2:4].min(initial=0) < 0:
         raise ValueError(f'predictions of {key}: negative width or height')
     return found
 

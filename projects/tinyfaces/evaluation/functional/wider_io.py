@@ -9,22 +9,26 @@ read again line by line, slowly, to say which line is wrong.
 """
 import os
 import re
-import tempfile
 import warnings
 import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
-from tinyfaces.utils.files import atomic_write
+from tinyfaces.utils.file_names import check_file_name
+from tinyfaces.utils.files import atomic_write, remove_leftovers_of
+from tinyfaces.utils.folders import atomic_folder
+from .wider_set import keys_of_set, opened_set
 
 # Bytes of text parsed at once.
 _CHUNK = 2**22
+# A row has five numbers of 25 characters; a file that is padded with more
+# than this would be read slowly, and take much memory, for nothing.
+_MAX_LINE = 2**12
+_MAX_DIGITS = 9
 _NUMBER = re.compile(rb'[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?')
 
 
@@ -52,24 +56,21 @@ def read_wider_predictions(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
     Raises:
         FileNotFoundError: ``path`` does not exist.
-        ValueError: The layout is another one; or a line is malformed, its
-            size negative or a value not finite, or the number of lines not
-            the one stated: the message names file and line.
+        ValueError: The layout is another one, a name leads out of the set
+            or is there twice; or a line is malformed, its size negative or a
+            value not finite, or the number of lines not the one stated: the
+            message names file and line.
     """
     path = Path(path)
     predictions: dict[str, np.ndarray] = {}
     chunk: list[_File] = []
     size = 0
-    with _opened(path) as (names, read):
-        keys = _keys(path, names)
+    with opened_set(path) as (names, read):
+        keys = keys_of_set(path, names)
         for name, key in tqdm(
                 keys.items(), 'reading', delay=2, leave=False, disable=None):
-            where = f'{path}/{name}'
-            try:
-                text = read(name)
-            except (zipfile.BadZipFile, zlib.error) as error:
-                raise ValueError(f'{where}: damaged ({error})') from error
-            chunk.append(_split(key, where, text))
+            text = read(name)
+            chunk.append(_split(key, f'{path}/{name}', text))
             size += len(text)
             if size > _CHUNK:
                 predictions.update(_parse(chunk))
@@ -78,95 +79,58 @@ def read_wider_predictions(path: str | os.PathLike) -> dict[str, np.ndarray]:
     return predictions
 
 
-def write_wider_predictions(predictions: Mapping[str, np.ndarray],
-                            path: str | os.PathLike) -> None:
+def write_wider_predictions(
+    predictions: Mapping[str, np.ndarray],
+    path: str | os.PathLike,
+    outdated: Sequence[str | os.PathLike] = ()) -> None:
     """Write a prediction set, as a whole or not at all.
 
-    Numbers are written with the digits that give the same float64 back.
+    Numbers are written with the digits that give the same float64 back. What
+    killed runs have left of the same set is removed first, so no other
+    process may be writing it.
 
     Args:
         predictions: Image key -> (n, 5) of x, y, w, h in pixels and score.
             Images without detections get a file that says 0.
         path: A name that ends in ``.zip``, as the test server takes it, or a
             folder. Both are replaced when they exist.
+        outdated: Files that must not stand beside the new set, such as the
+            scores of the old one: removed when all is written, right before
+            the set takes its place.
 
     Raises:
         FileExistsError: ``path`` is a folder that holds anything else than
             prediction files: it would be lost.
+        ValueError: A key is not ``<event>/<stem>``, or could lead out of the
+            set, see :func:`~tinyfaces.utils.file_names.check_file_name`.
+            Nothing is written then.
     """
     path = Path(path)
+    for key in predictions:
+        check_file_name(key, f'{path}', parts=2)
     bar = tqdm(
         predictions.items(), 'writing', delay=2, leave=False, disable=None)
     if path.suffix == '.zip':
-        with atomic_write(path) as temporary, zipfile.ZipFile(
+        remove_leftovers_of(path)
+        with atomic_write(path, outdated) as temporary, zipfile.ZipFile(
                 temporary, 'w', zipfile.ZIP_DEFLATED) as archive:
             for key, found in bar:
-                archive.writestr(f'{key}.txt', _text(key, found))
+                # Without the time, so that equal sets are equal files.
+                info = zipfile.ZipInfo(f'{key}.txt')
+                info.compress_type = zipfile.ZIP_DEFLATED
+                info.external_attr = 0o644 << 16
+                archive.writestr(info, _text(key, found))
         return
+    # A link to a folder stays, and the folder gets the files.
+    path = Path(os.path.realpath(path))
     check_replaceable(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-            dir=path.parent, prefix=f'.{path.name}-') as scratch:
-        fresh = Path(scratch, 'fresh')
-        fresh.mkdir()
+    with atomic_folder(path) as fresh:
         for key, found in bar:
             target = fresh / f'{key}.txt'
             target.parent.mkdir(exist_ok=True)
             target.write_text(_text(key, found), encoding='utf-8')
-        if path.exists():
-            os.replace(path, Path(scratch, 'old'))
-        os.replace(fresh, path)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[list[str], Callable[[str], bytes]]]:
-    """Names of all files in a folder or zip, and what reads one of them."""
-    if path.is_dir():
-        # A path string is several times as fast to open as a Path.
-        folder = str(path)
-        yield ([
-            os.path.relpath(os.path.join(root, file),
-                            folder).replace(os.sep, '/')
-            for root, _, files in os.walk(folder) for file in files
-        ], lambda name: _read_bytes(os.path.join(folder, name)))
-    elif path.is_file():
-        try:
-            archive = zipfile.ZipFile(path)
-        except zipfile.BadZipFile as error:
-            raise ValueError(f'{path}: neither a folder nor a readable zip '
-                             f'({error})') from error
-        with archive:
-            yield archive.namelist(), archive.read
-    else:
-        raise FileNotFoundError(
-            f'{path}: no such folder or zip of predictions')
-
-
-def _read_bytes(path: str) -> bytes:
-    with open(path, 'rb') as file:
-        return file.read()
-
-
-def _keys(path: Path, names: Sequence[str]) -> dict[str, str]:
-    """File name -> image key, for the ``.txt`` files of a set."""
-    files = {}
-    for name in names:
-        parts = name.split('/')
-        if name.endswith('.txt') and '__MACOSX' not in parts and not any(
-                part.startswith('.') for part in parts):
-            files[name] = parts
-    depths = {len(parts) for parts in files.values()}
-    tops = {parts[0] for parts in files.values()}
-    if depths != {2} and not (depths == {3} and len(tops) == 1):
-        odd = next((name for name, parts in files.items() if len(parts) != 2),
-                   'no .txt file at all')
-        raise ValueError(
-            f'{path}: expected <event>/<image>.txt, with at most one folder '
-            f'around all events; found {odd}')
-    return {
-        name: f'{parts[-2]}/{parts[-1][:-len(".txt")]}'
-        for name, parts in files.items()
-    }
+        for file in outdated:
+            Path(file).unlink(missing_ok=True)
 
 
 def _split(key: str, where: str, text: bytes) -> _File:
@@ -179,10 +143,16 @@ def _split(key: str, where: str, text: bytes) -> _File:
     if second < 0:
         second = len(text)
     count = text[first + 1:second].strip()
-    if not count.isdigit():
+    # int() itself refuses thousands of digits, without saying where.
+    if not count.isdigit() or len(count) > _MAX_DIGITS:
         raise ValueError(f'{where}, line 2: expected the number of '
                          f'detections, found {_show(count)}')
-    return _File(key, where, int(count), text[second + 1:])
+    body = text[second + 1:]
+    if len(body) > _MAX_LINE * (int(count) + 1):
+        raise ValueError(f'{where}, line 2: says {int(count)} detections, '
+                         f'{len(body):,} characters follow; write one line '
+                         '"x y w h score" per detection')
+    return _File(key, where, int(count), body)
 
 
 def _parse(files: Sequence[_File]) -> dict[str, np.ndarray]:
@@ -281,8 +251,9 @@ def check_replaceable(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise FileExistsError(f'{path} is a file; give the name of a folder, '
                               'or one that ends in .zip')
-    for root, _, files in os.walk(path):
-        for name in files:
+    for root, folders, files in os.walk(path):
+        links = [name for name in folders if Path(root, name).is_symlink()]
+        for name in (*files, *links):
             item = PurePosixPath(Path(root, name).relative_to(path))
             if item.suffix != '.txt' or len(item.parts) != 2:
                 raise FileExistsError(

@@ -1,4 +1,6 @@
 """The FDDB protocol as an mmengine metric."""
+import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -8,17 +10,21 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
 from tinyfaces.datasets.fddb_annotations import ellipses_by_name, load_fddb
+from tinyfaces.utils.files import remove_leftovers_of
 from tinyfaces.visualization.roc_curve import plot_roc_curves
 from ..functional import evaluate_fddb, write_fddb_folds, write_roc
 from ..functional.fddb_detections import check_fddb_detections
 from ..functional.fddb_io import read_published_rocs, write_image_sizes_file
 from ..functional.fddb_output import (SIZES_FILE, check_fddb_output,
-                                      remove_fddb_output)
+                                      writing_fddb_output)
 from ..functional.fddb_report import (FALSE_POSITIVES, format_fddb_table,
                                       write_fddb_json)
 from ..functional.fddb_result import FDDBResult
+from .canonical_order import in_canonical_order
 from .instance_rows import to_rows, xywh_rows
 from .resolution import stated_resolution
+from .unreadable import (picture_size, unreadable_facts, unreadable_reason,
+                         unreadable_remark, without_unreadable)
 
 _SHAPES = ('auto', 'rectangle', 'ellipse')
 
@@ -58,7 +64,8 @@ class FDDBMetric(BaseMetric):
             (name, width and height, for scoring without the pictures),
             ``DiscROC.txt`` and ``ContROC.txt`` in the official layout,
             ``results.json`` and ``roc.png``. Files of these names from an
-            earlier test are removed; a folder of anything else is refused.
+            earlier test are removed when all of the new ones are written; a
+            folder of anything else is refused.
         roc_curve: Draw both curves into this PNG.
         published: Files ``<name>DiscROC.txt`` and ``<name>ContROC.txt``, or
             folders of such, to draw and list beside the detector's.
@@ -126,7 +133,7 @@ class FDDBMetric(BaseMetric):
         Raises:
             ValueError: ``shape='ellipse'``, and there are no ellipses.
         """
-        for sample in data_samples:
+        for sample in without_unreadable(data_samples):
             found = sample['pred_instances']
             ellipses = None
             if self.shape != 'rectangle' and 'ellipses' in found:
@@ -139,9 +146,10 @@ class FDDBMetric(BaseMetric):
             self.results.append(
                 dict(
                     key=sample['img_id'],
+                    unreadable=unreadable_reason(sample),
                     boxes=xywh_rows(found),
                     ellipses=ellipses,
-                    size=tuple(sample['ori_shape'][1::-1]),
+                    size=picture_size(sample),
                     scale=sample.get('scale_factor'),
                     shape=sample.get('batch_input_shape')))
 
@@ -155,46 +163,74 @@ class FDDBMetric(BaseMetric):
                 as a distributed sampler's padding does, count once.
 
         Returns:
-            dict[str, float]: Empty with ``format_only``.
+            dict[str, float]: Empty with ``format_only``; NaN if there is no
+            face in the images.
 
         Raises:
             ValueError: An image is not in the fold lists, a detection is not
-                finite or has a negative size, only some images have ellipses,
-                or there is no face in the images.
+                finite or has a negative size, or only some images have
+                ellipses.
         """
         logger = MMLogger.get_current_instance()
-        unique = {result['key']: result for result in results}
+        unique = in_canonical_order(results, ellipses_by_name(self._folds))
+        results = list(unique.values())
         folds = self._given_folds(unique)
         shape = self._shape_of(unique)
         names = [name for fold in folds.values() for name in fold]
         detections = {name: unique[name][shape] for name in names}
-        sizes = {name: unique[name]['size'] for name in names}
+        truth = ellipses_by_name(self._folds)
+        sizes = {
+            name: unique[name]['size'] or _smallest_size(truth[name])
+            for name in names
+        }
         check_fddb_detections(detections)
-        if not self.format_only:
-            result = evaluate_fddb(
-                detections,
-                ellipses_by_name(self._folds),
-                sizes,
-                only_given=True)
+        facts = unreadable_facts(results)
+        scored = not self.format_only and any(len(truth[n]) for n in names)
+        if scored:
+            result = evaluate_fddb(detections, truth, sizes, only_given=True)
             options = dict(
                 fps=self.false_positives,
                 annotations=self._conditions(results, folds, shape),
                 published=self._published)
-            logger.info('\n' +
+            logger.info('\n' + unreadable_remark(facts) +
                         format_fddb_table({self.name: result}, **options))
+        elif facts:
+            logger.warning('\n' + unreadable_remark(facts))
         if self.out_dir is not None:
-            self._write_detections(detections, folds, sizes)
+            with writing_fddb_output(self.out_dir) as out:
+                write_image_sizes_file(sizes, out / SIZES_FILE)
+                write_fddb_folds(detections, folds, out)
+                if scored:
+                    write_roc(result, f'{out}/')
+                    write_fddb_json(out / 'results.json', {self.name: result},
+                                    **options, **facts)
+                    self._plot(result, out / 'roc.png')
             logger.info(f'detections of {len(names):,} pictures, '
                         f'{len(folds)} folds: {self.out_dir}')
+        if scored and self.roc_curve is not None:
+            remove_leftovers_of(self.roc_curve)
+            self._plot(result, self.roc_curve)
         if self.format_only:
             return {}
-        self._write_curves(result, options)
+        if not scored:
+            logger.warning('the pictures that were given have no face: all '
+                           'rates are NaN, and no curve is written')
+            return self._no_rates()
         metrics = {}
         for kind in ('disc', 'cont'):
             for fps, rate in result.tpr_at(self.false_positives, kind).items():
                 metrics[f'{kind}_tpr@{fps}'] = rate
             metrics[f'{kind}_final'] = result.final(kind)
         return metrics
+
+    def _no_rates(self) -> dict[str, float]:
+        """The metrics of pictures without any face."""
+        points = [f'tpr@{fps}' for fps in self.false_positives] + ['final']
+        return {
+            f'{kind}_{point}': math.nan
+            for kind in ('disc', 'cont')
+            for point in points
+        }
 
     def _given_folds(self, given: Mapping[str, dict]) -> dict[int, list[str]]:
         """Fold -> names of its images that were given, in list order."""
@@ -224,19 +260,6 @@ class FDDBMetric(BaseMetric):
                 "shape='rectangle'")
         return 'boxes' if without else 'ellipses'
 
-    def _write_detections(self, detections: Mapping[str, np.ndarray],
-                          folds: Mapping[int, list[str]],
-                          sizes: Mapping[str, tuple[int, int]]) -> None:
-        """Write the fold files and the sizes of the pictures.
-
-        What an earlier test left goes: it is not of these detections. The
-        sizes come first, so that the folder is known as one of this metric
-        wherever a stop may leave it.
-        """
-        write_image_sizes_file(sizes, self.out_dir / SIZES_FILE)
-        remove_fddb_output(self.out_dir)
-        write_fddb_folds(detections, folds, self.out_dir)
-
     def _conditions(self, results: list[dict], folds: Mapping[int, list[str]],
                     shape: str) -> str:
         """What must stand beside the numbers."""
@@ -255,16 +278,17 @@ class FDDBMetric(BaseMetric):
                          'false positives do not compare')
         return '; '.join(parts)
 
-    def _write_curves(self, result: FDDBResult, options: dict) -> None:
-        """Write ROC files, JSON and pictures."""
-        results = {self.name: result}
-        pictures = [] if self.roc_curve is None else [self.roc_curve]
-        if self.out_dir is not None:
-            write_roc(result, f'{self.out_dir}/')
-            write_fddb_json(self.out_dir / 'results.json', results, **options)
-            pictures.append(self.out_dir / 'roc.png')
-        for path in pictures:
-            plot_roc_curves(results, path, published=self._published)
+    def _plot(self, result: FDDBResult, path: str | os.PathLike) -> None:
+        """Draw the curves."""
+        plot_roc_curves({self.name: result}, path, published=self._published)
+
+
+def _smallest_size(ellipses: Sequence[Sequence[float]]) -> tuple[int, int]:
+    """Width and height that hold the centres of faces, for a picture of
+    which no size is known, nor needed, as nothing is detected in it."""
+    centres = np.array(ellipses, np.float64).reshape(-1, 5)[:, 3:]
+    width, height = np.ceil(centres.max(axis=0, initial=1)).astype(int)
+    return int(width), int(height)
 
 
 def _ellipse_rows(instances: dict) -> np.ndarray:

@@ -8,14 +8,18 @@ from mmdet.registry import METRICS
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
-from tinyfaces.utils.files import check_writable
+from tinyfaces.utils.files import check_writable, remove_leftovers_of
 from tinyfaces.visualization.voc_face_curve import plot_voc_face_curves
 from ..functional import (VOCFaceDetections, VOCFaceGroundTruth, VOCFaceResult,
                           evaluate_voc_face, format_voc_face_table,
                           load_voc_face_gt, write_voc_face_detections,
                           write_voc_face_json)
+from ..functional.voc_face_io import check_detection_name
+from .canonical_order import in_canonical_order
 from .instance_rows import to_rows
 from .resolution import stated_resolution
+from .unreadable import (unreadable_facts, unreadable_reason,
+                         unreadable_remark, without_unreadable)
 
 
 class VOCStyleFaceMetric(BaseMetric):
@@ -48,8 +52,9 @@ class VOCStyleFaceMetric(BaseMetric):
         FileNotFoundError: There is no ``ann_file``.
         IsADirectoryError, NotADirectoryError, PermissionError: A file named
             by ``outfile_prefix`` or ``pr_curve`` cannot be written.
-        ValueError: ``ann_file`` is broken, ``shift_top`` is not in [0, 1), or
-            ``outfile_prefix`` ends with a slash.
+        ValueError: ``ann_file`` is broken, ``shift_top`` is not in [0, 1),
+            ``outfile_prefix`` ends with a slash, or it is given and a picture
+            has a name that ``<prefix>.txt`` cannot hold.
     """
 
     def __init__(self,
@@ -72,6 +77,9 @@ class VOCStyleFaceMetric(BaseMetric):
         # A wrong path shows before training, not after the first epoch.
         self._check_outputs()
         self._truth = self.load(ann_file)
+        if outfile_prefix is not None:
+            for key in self._truth.keys:
+                check_detection_name(key, f'{ann_file}')
 
     @abstractmethod
     def load(self, ann_file: str) -> VOCFaceGroundTruth:
@@ -93,10 +101,11 @@ class VOCStyleFaceMetric(BaseMetric):
             data_batch: Not read.
             data_samples: One dict per image.
         """
-        for sample in data_samples:
+        for sample in without_unreadable(data_samples):
             self.results.append(
                 dict(
                     key=sample['img_id'],
+                    unreadable=unreadable_reason(sample),
                     found=self._to_array(sample['pred_instances']),
                     scale=sample.get('scale_factor'),
                     shape=sample.get('batch_input_shape')))
@@ -116,10 +125,11 @@ class VOCStyleFaceMetric(BaseMetric):
                 not finite.
         """
         logger = MMLogger.get_current_instance()
-        unique = {result['key']: result['found'] for result in results}
+        unique = in_canonical_order(results, self._truth.keys)
+        results = list(unique.values())
         truth = self._truth.subset(unique)
         # The order decides between equal scores: always the annotations'.
-        found = {key: unique[key] for key in truth.keys}
+        found = {key: unique[key]['found'] for key in truth.keys}
         result = self.evaluate_detections(
             VOCFaceDetections.from_dict(found), truth)
         resolution = self.test_resolution or stated_resolution(results)
@@ -130,16 +140,22 @@ class VOCStyleFaceMetric(BaseMetric):
         if self.shift_top:
             lines.append('top of each box moved down by '
                          f'{self.shift_top:g} of its height')
-        logger.info('\n' + '\n'.join(lines))
+        unreadable = unreadable_facts(results)
+        logger.info('\n' + unreadable_remark(unreadable) + '\n'.join(lines))
         if self.outfile_prefix is not None:
             path = f'{self.outfile_prefix}.txt'
-            write_voc_face_detections(found, path)
+            scores = f'{self.outfile_prefix}.json'
+            remove_leftovers_of(scores)
+            # Scores of an earlier test are not those of these detections.
+            write_voc_face_detections(found, path, outdated=[scores])
             logger.info(f'detections of {len(found):,} images: {path}')
             write_voc_face_json(
-                f'{self.outfile_prefix}.json', {self.name: result},
+                scores, {self.name: result},
                 test_resolution=resolution,
-                shift_top=self.shift_top)
+                shift_top=self.shift_top,
+                **unreadable)
         if self.pr_curve is not None:
+            remove_leftovers_of(self.pr_curve)
             plot_voc_face_curves({self.name: result}, self.pr_curve)
         return self.metrics_of(result)
 

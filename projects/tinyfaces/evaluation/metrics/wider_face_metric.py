@@ -6,6 +6,7 @@ from mmdet.registry import METRICS
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
+from tinyfaces.utils.files import remove_leftovers_of
 from tinyfaces.visualization.pr_curve import plot_pr_curves
 from ..analysis.report import finite
 from ..analysis.target_sizes import (check_target_sizes, size_name,
@@ -14,8 +15,12 @@ from ..functional import (COCO_IOU_THRS, WiderGroundTruth, WiderResult,
                           evaluate_wider, evaluate_wider_groups, format_table,
                           load_wider_annotations, load_wider_gt, write_json,
                           write_wider_predictions)
+from ..functional.wider import check_wider_array
+from .canonical_order import in_canonical_order
 from .instance_rows import xywh_rows
 from .resolution import stated_resolution
+from .unreadable import (unreadable_facts, unreadable_reason,
+                         unreadable_remark, without_unreadable)
 
 
 @METRICS.register_module()
@@ -132,11 +137,12 @@ class WiderFaceMetric(BaseMetric):
             data_batch: Not read.
             data_samples: One dict per image.
         """
-        for sample in data_samples:
+        for sample in without_unreadable(data_samples):
             groups = sample.get('group_pred_instances', {})
             self.results.append(
                 dict(
                     key=sample['img_id'],
+                    unreadable=unreadable_reason(sample),
                     found=xywh_rows(sample['pred_instances']),
                     groups={
                         str(name): xywh_rows(instances)
@@ -160,7 +166,9 @@ class WiderFaceMetric(BaseMetric):
                 is not finite or has a negative size.
         """
         logger = MMLogger.get_current_instance()
-        unique = {result['key']: result for result in results}
+        unique = in_canonical_order(
+            results, () if self._truth is None else self._truth.keys)
+        results = list(unique.values())
         predictions = {key: r['found'] for key, r in unique.items()}
         names = dict.fromkeys(n for r in results for n in r['groups'])
         groups = {
@@ -170,16 +178,26 @@ class WiderFaceMetric(BaseMetric):
             }
             for name in names
         }
+        # Nothing of an earlier test is replaced by what cannot be scored.
+        truth = None if self._truth is None else self._truth.subset(unique)
+        for content in (predictions, *groups.values()):
+            for key, found in content.items():
+                check_wider_array(key, found)
         if self.outfile_prefix is not None:
+            scores = f'{self.outfile_prefix}.json'
+            remove_leftovers_of(scores)
             for suffix, content in [('', predictions)] + [
                 (f'.{name}', groups[name]) for name in groups
             ]:
                 path = f'{self.outfile_prefix}{suffix}{self.suffix}'
-                write_wider_predictions(content, path)
+                # Scores of an earlier test are not those of these files.
+                write_wider_predictions(content, path, outdated=[scores])
                 logger.info(f'{len(content):,} prediction files: {path}')
         if self.format_only:
+            remark = unreadable_remark(unreadable_facts(results))
+            if remark:
+                logger.warning('\n' + remark)
             return {}
-        truth = self._truth.subset(unique)
         result = evaluate_wider(predictions, truth, self.settings,
                                 **self.options)
         group_results = evaluate_wider_groups(groups, truth, **self.options)
@@ -198,13 +216,15 @@ class WiderFaceMetric(BaseMetric):
                 results: list[dict]) -> None:
         """Log the tables and write JSON and picture."""
         resolution = self.test_resolution or stated_resolution(results)
-        logger.info('\n' + format_table({self.name: result}) +
+        unreadable = unreadable_facts(results)
+        logger.info('\n' + unreadable_remark(unreadable) +
+                    format_table({self.name: result}) +
                     f'\ntest resolution: {resolution}')
         if groups:
             table = format_table({f'@{k}': v for k, v in groups.items()})
             logger.info('\ndetections of one anchor-scale group only:\n' +
                         table)
-        facts = dict(test_resolution=resolution)
+        facts = dict(test_resolution=resolution, **unreadable)
         if targets:
             facts['target_sizes'] = finite(targets)
             rows = zip(self.target_sizes, targets['num_faces'], targets['ap'])
@@ -220,6 +240,7 @@ class WiderFaceMetric(BaseMetric):
             write_json(f'{self.outfile_prefix}.json', {self.name: result},
                        groups, **facts)
         if self.pr_curve is not None:
+            remove_leftovers_of(self.pr_curve)
             plot_pr_curves({self.name: result}, self.pr_curve)
 
     def _metrics(self, result: WiderResult, groups: dict[str, WiderResult],
