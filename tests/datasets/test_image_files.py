@@ -58,3 +58,17 @@ def test_broken_headers_are_reported_together(tmp_path):
     for path in (empty, text, cut):
         assert f'  {path}: ' in message
     assert str(good) not in message
+
+
+def test_whatever_pillow_raises_names_the_picture(tmp_path):
+    """Its reader of DDS raises no kind of OSError."""
+    path = tmp_path / 'a.jpg'
+    Image.new('RGB', (8, 8)).save(path, 'DDS')
+    content = bytearray(path.read_bytes())
+    content[80:84] = bytes(4)  # flags of the format of pixels
+    path.write_bytes(content)
+    with pytest.raises(NotImplementedError):
+        Image.open(path)
+    with pytest.raises(ValueError, match='1 of 1 pictures cannot') as error:
+        read_image_sizes([str(path)])
+    assert f'  {path}: NotImplementedError: ' in str(error.value)

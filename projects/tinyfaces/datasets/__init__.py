@@ -28,6 +28,7 @@ if os.environ.get('TINYFACES_REGISTER') != '0' and find_spec('mmdet'):
     from .fddb import FDDBDataset
     from .mafa import MAFADataset
     from .pascal_face import PASCALFaceDataset
+    from .samplers import SeededDefaultSampler, SeededInfiniteSampler
     from .transforms import (IgnoreSmallFaces, LoadHardNegatives,
                              PackHardNegativeInputs, PCAColorOffset,
                              RandomCanvasCrop, RandomSquareCrop)
@@ -36,5 +37,6 @@ if os.environ.get('TINYFACES_REGISTER') != '0' and find_spec('mmdet'):
         'AFWDataset', 'MAFADataset', 'PASCALFaceDataset', 'FDDBDataset',
         'FaceDataset', 'IgnoreSmallFaces', 'LoadHardNegatives',
         'PackHardNegativeInputs', 'PCAColorOffset', 'RandomCanvasCrop',
-        'RandomSquareCrop', 'WiderFaceDataset'
+        'RandomSquareCrop', 'SeededDefaultSampler', 'SeededInfiniteSampler',
+        'WiderFaceDataset'
     ]

@@ -3,6 +3,7 @@ from collections.abc import Sequence
 
 from mmdet.registry import DATASETS
 
+from .boxes_outside import reach_into
 from .face_dataset import FaceDataset
 from .fddb_annotations import (FDDBEntry, check_folds, ellipses_to_boxes,
                                load_fddb)
@@ -28,8 +29,9 @@ class FDDBDataset(FaceDataset):
     ``bbox`` (x1, y1, x2, y2 in pixels) is the smallest box around the
     ellipse. An ellipse covers the head where it leaves the picture, so boxes
     reach over the border too; they are kept as they are, and MMDetection's
-    transforms clip them. Like WIDER FACE's attributes, ellipses stay in
-    ``results['instances']`` and are not moved by transforms.
+    transforms clip them. A box wholly outside, of which FDDB has none, is
+    dropped (with ``read_sizes``). Like WIDER FACE's attributes, ellipses stay
+    in ``results['instances']`` and are not moved by transforms.
 
     The order is that of ``folds`` and the fold lists. Some pictures are grey;
     MMDetection loads them as three equal channels. FDDB marks no face as
@@ -44,8 +46,8 @@ class FDDBDataset(FaceDataset):
             5,171). The fold lists still say which picture is in which fold.
         data_prefix: ``img`` and ``folds`` are the folders of pictures and
             fold lists, by default the official names.
-        missing, min_size, read_sizes, data_root, metainfo, filter_cfg, ...:
-            Those of :class:`FaceDataset`.
+        missing, unreadable, min_size, read_sizes, data_root, metainfo,
+        filter_cfg, ...: Those of :class:`FaceDataset`.
 
     Raises:
         FileNotFoundError: The annotations, or any picture that they list,
@@ -96,12 +98,16 @@ class FDDBDataset(FaceDataset):
             listed, [f'{entry.name}.jpg' for _, entry in listed],
             [entry.name for _, entry in listed])
         for info, (fold, entry) in zip(infos, listed):
-            info.update(fold=fold, instances=self._instances(entry))
+            size = (info['width'], info['height']) if self.read_sizes else None
+            info.update(fold=fold, instances=self._instances(entry, size))
         return infos
 
-    def _instances(self, entry: FDDBEntry) -> list[dict]:
-        """Faces of one picture."""
+    def _instances(self, entry: FDDBEntry,
+                   size: tuple[int, int] | None) -> list[dict]:
+        """Faces of one picture; size is its width and height, if known."""
         boxes = ellipses_to_boxes(entry.ellipses)
+        inside = reach_into(boxes, size)
+        boxes, ellipses = boxes[inside], entry.ellipses[inside]
         small = (boxes[:, 2:] - boxes[:, :2] < self.min_size).any(axis=1)
         return [
             dict(
@@ -110,5 +116,5 @@ class FDDBDataset(FaceDataset):
                 ignore_flag=flag,
                 ellipse=ellipse) for box, flag, ellipse in zip(
                     boxes.tolist(),
-                    small.astype(int).tolist(), entry.ellipses.tolist())
+                    small.astype(int).tolist(), ellipses.tolist())
         ]

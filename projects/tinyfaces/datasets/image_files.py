@@ -4,11 +4,13 @@ Both questions are answered before training starts, for all pictures at once
 and without decoding any.
 """
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
+
+from .picture_faults import reason_of
 
 
 def missing_images(root: str, file_names: Sequence[str]) -> list[str]:
@@ -67,27 +69,58 @@ def read_image_sizes(paths: Sequence[str],
         np.ndarray: int64 (n, 2), width and height in pixels.
 
     Raises:
-        ValueError: Names all pictures whose header cannot be read, with the
-            reasons, and says how many they are.
+        ValueError: See :func:`require_headers`.
+    """
+    sizes, broken = scan_image_sizes(paths, show_progress)
+    require_headers(paths, broken, 'Copy or download them again.')
+    return sizes
+
+
+def scan_image_sizes(
+        paths: Sequence[str],
+        show_progress: bool = False) -> tuple[np.ndarray, dict[int, str]]:
+    """As :func:`read_image_sizes`, but say what cannot be read.
+
+    Args:
+        paths: The pictures.
+        show_progress: Show a progress bar.
+
+    Returns:
+        tuple: int64 (n, 2), width and height in pixels, zeros where the
+        header cannot be read; and index -> reason of those.
     """
     sizes = np.zeros((len(paths), 2), dtype=np.int64)
-    broken = []
+    broken = {}
     bar = tqdm(
         paths, 'Reading picture sizes', unit='', disable=not show_progress)
     for index, path in enumerate(bar):
         try:
             with Image.open(path) as image:
                 sizes[index] = image.size
-        except (OSError, SyntaxError, ValueError,
-                Image.DecompressionBombError) as error:
-            # Pillow's own message repeats the path: keep the kind of error.
-            reason = str(error).replace(repr(path), 'the file')
-            broken.append(f'{path}: {reason or type(error).__name__}')
+        # Pillow's readers let all kinds of errors out of a damaged file.
+        except Exception as error:
+            broken[index] = reason_of(path, error)
+    return sizes, broken
+
+
+def require_headers(paths: Sequence[str], broken: Mapping[int, str],
+                    remedy: str) -> None:
+    """Raise if any header cannot be read.
+
+    Args:
+        paths: The pictures.
+        broken: Of :func:`scan_image_sizes`.
+        remedy: What to do about them; ends the message.
+
+    Raises:
+        ValueError: Names all pictures whose header cannot be read, with the
+            reasons, and says how many they are.
+    """
     if broken:
+        lines = [f'{paths[at]}: {reason}' for at, reason in broken.items()]
         raise ValueError(
             f'{len(broken)} of {len(paths)} pictures cannot be read:\n'
-            f'{_lines(broken)}\nCopy or download them again.')
-    return sizes
+            f'{_lines(lines)}\n{remedy}')
 
 
 def _list_folder(folder: str) -> set[str]:

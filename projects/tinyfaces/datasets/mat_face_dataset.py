@@ -18,8 +18,8 @@ class MatFaceDataset(FaceDataset):
     (x1, y1, x2, y2 in pixels), ``bbox_label`` and ``ignore_flag``.
 
     Args:
-        missing, min_size, read_sizes, ann_file, data_root, data_prefix,
-        metainfo, filter_cfg, ...: Those of :class:`FaceDataset`.
+        missing, unreadable, min_size, read_sizes, ann_file, data_root,
+        data_prefix, metainfo, filter_cfg, ...: Those of :class:`FaceDataset`.
 
     Raises:
         FileNotFoundError: The annotation file, or any picture that it lists,

@@ -60,6 +60,7 @@ class WiderFaceDataset(FaceDataset):
         missing: ``'raise'`` if pictures are missing, or ``'skip'`` them, for
             a download of a part; how many is logged. Defaults to
             ``'raise'``.
+        unreadable: That of :class:`FaceDataset`.
         min_size: Faces with a width or height below this many pixels of the
             original picture are ignored. Defaults to 0: none.
         read_sizes: Read ``height`` and ``width`` from the pictures' headers
