@@ -4,6 +4,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import utils
 from mmengine.registry import init_default_scope
 
@@ -32,3 +33,15 @@ def scope() -> None:
     """The scope that our configs set; it is global, so a test may change it.
     """
     init_default_scope('mmdet')
+
+
+@pytest.fixture(params=['weights_only', 'restricted'])
+def way(request, monkeypatch) -> str:
+    """Both ways of loading checkpoints: with PyTorch of now, and before 2.7.
+    """
+    from tinyfaces.utils import checkpoint_globals
+    if request.param == 'restricted':
+        monkeypatch.setattr(
+            checkpoint_globals, 'digit_version', lambda text: (0, )
+            if text == torch.__version__ else (1, ))
+    return request.param

@@ -17,8 +17,10 @@ except ModuleNotFoundError as error:
         '"bash tools/setup_env.sh" or "pip install -e .[onedl]" in the '
         'repository') from None
 
+from _resume import last_checkpoint, other_checkpoints, together
 from mmengine.config import Config, DictAction
 from mmengine.dist import master_only
+from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 
 if not hasattr(tinyfaces, 'models'):
@@ -29,6 +31,9 @@ if not hasattr(tinyfaces, 'models'):
 
 from mmdet.registry import RUNNERS
 from mmdet.utils import setup_cache_size_limit_of_dynamo
+
+from tinyfaces.utils.checkpoint_files import CheckpointError
+from tinyfaces.utils.files import atomic_write
 
 DUMPED_CONFIG = 'config.py'
 DUMPED_TEST_CONFIG = 'test_config.py'
@@ -47,10 +52,83 @@ class TinyFacesRunner(Runner):
 
     dumped_config = DUMPED_CONFIG
 
+    def load_or_resume(self) -> None:
+        """Load a checkpoint, or go on from one, as the config says.
+
+        Raises:
+            SystemExit: It is damaged, or refused, or the processes do not
+                all have the same.
+        """
+        if self._has_loaded:
+            return
+        together(self._find_start)
+        together(self._load_start)
+
+    def load_checkpoint(self, filename: str, *args, **kwargs) -> dict:
+        """As MMEngine; notes which checkpoint it is."""
+        checkpoint = super().load_checkpoint(filename, *args, **kwargs)
+        meta = checkpoint.get('meta') or {}
+        self._loaded = {
+            key: meta.get(key)
+            for key in ('epoch', 'iter', 'time')
+        }
+        return checkpoint
+
+    def _find_start(self) -> str:
+        """Look for the checkpoint to go on from; says what was found."""
+        self._last = None
+        if self._resume and self._load_from is None:
+            self._last = last_checkpoint(self.cfg)
+            if self._last is None:
+                self.logger.info(
+                    f'no checkpoint in {self.work_dir} yet: training begins')
+        path = self._last or self._load_from
+        if path is None:
+            return 'begins without a checkpoint'
+        what = 'goes on from' if self._resume else 'begins with'
+        return f'{what} {osp.basename(path)}'
+
+    def _load_start(self) -> str:
+        """Load the checkpoint that was found; says which it is."""
+        self._loaded: dict = {}
+        try:
+            if self._last is not None:
+                self.logger.info(f'goes on from {self._last}')
+                self.resume(self._last)
+                self._has_loaded = True
+            elif self._load_from is not None:
+                super().load_or_resume()
+        except CheckpointError as error:
+            text = f'error: {error}'
+            if self._last is not None:
+                text += f'\n{other_checkpoints(self.cfg, self._last)}'
+            raise SystemExit(text) from error
+        return 'has ' + (', '.join(f'{key} {value}'
+                                   for key, value in self._loaded.items())
+                         or 'no checkpoint')
+
     @master_only
     def dump_config(self) -> None:
         """Write the complete config to ``<work_dir>/config.py``."""
-        self.cfg.dump(osp.join(self.work_dir, self.dumped_config))
+        path = osp.join(self.work_dir, self.dumped_config)
+        with atomic_write(path) as temporary:
+            self.cfg.dump(temporary)
+
+    def scale_lr(self,
+                 optim_wrapper: OptimWrapper,
+                 auto_scale_lr: dict | None = None) -> None:
+        """As MMEngine, by the pictures of an optimizer step.
+
+        MMEngine leaves out that gradients of several batches are accumulated.
+        """
+        counts = getattr(optim_wrapper, '_accumulative_counts', 1)
+        base = (auto_scale_lr or {}).get('base_batch_size')
+        if base and auto_scale_lr.get('enable') and counts > 1:
+            self.logger.info(f'{counts} batches are accumulated, and count as '
+                             f'one: {base} pictures are {base / counts:g} '
+                             'in each')
+            auto_scale_lr = dict(auto_scale_lr, base_batch_size=base / counts)
+        super().scale_lr(optim_wrapper, auto_scale_lr)
 
 
 class TinyFacesTestRunner(TinyFacesRunner):

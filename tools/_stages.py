@@ -108,7 +108,7 @@ class TrainingFolder:
 
     def train_arguments(self) -> list[str]:
         """Arguments of ``train.py``, to train or to go on with it."""
-        # A bare --resume drops load_from where there is no checkpoint yet.
+        # By its path, as last_checkpoint may be empty.
         start = self.resumable
         resume = ['--resume', str(start)] if start else []
         return ['--work-dir', str(self.train_dir), *resume]

@@ -3,8 +3,10 @@
 Takes the arguments of MMDetection's own ``tools/train.py``.
 """
 import argparse
+import os
 
-from _runner import add_common_arguments, build_runner, check_file, load_config
+from _runner import (add_common_arguments, build_runner, check_file,
+                     last_checkpoint, load_config)
 from mmengine.config import Config
 from mmengine.device import get_device
 
@@ -28,7 +30,8 @@ def parse_args() -> argparse.Namespace:
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='go on from CHECKPOINT, or from the last one in the work folder')
+        help='go on from CHECKPOINT, or from the last one in the work folder; '
+        'without one yet, begin')
     return parser.parse_args()
 
 
@@ -58,8 +61,13 @@ def apply_train_args(cfg: Config, args: argparse.Namespace) -> None:
                 'base_batch_size=<GPUs x pictures per GPU>)')
         cfg.auto_scale_lr.enable = True
     if args.resume == 'auto':
-        cfg.resume = True
-        cfg.load_from = None
+        # A first run that was killed before its first checkpoint began with
+        # the config's load_from, if it has one, and so does the next.
+        cfg.resume = last_checkpoint(cfg) is not None
+        if cfg.resume:
+            cfg.load_from = None
+        elif os.environ.get('LOCAL_RANK', '0') == '0':
+            print(f'no checkpoint in {cfg.work_dir} yet: training begins')
     elif args.resume is not None:
         check_file(args.resume, 'checkpoint',
                    'give --resume without a file to go on from the last one')

@@ -8,6 +8,8 @@ import pytest
 from command_line import parse
 from mmengine.config import Config
 
+from tinyfaces.engine import ResumableTestLoop
+
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / 'tools'
 CONFIG = ROOT / 'configs/refineface/retinanet_mbv2_8xb4-130e_wider-face.py'
@@ -135,10 +137,13 @@ def test_amp_auto_scale_and_resume(scripts, monkeypatch, tmp_path):
     assert cfg.auto_scale_lr.enable
     assert (cfg.resume, cfg.load_from) == (True, str(checkpoint))
 
+    # From the last one if there is one, else from what the config says.
     args = parse(train, monkeypatch, CONFIG, '--resume')
-    cfg = Config(dict(load_from='other.pth'))
-    train['apply_train_args'](cfg, args)
-    assert (cfg.resume, cfg.load_from) == (True, None)
+    for resume, load_from in ((False, 'other.pth'), (True, None)):
+        cfg = Config(dict(load_from='other.pth', work_dir=str(tmp_path)))
+        train['apply_train_args'](cfg, args)
+        assert (cfg.resume, cfg.load_from) == (resume, load_from)
+        (tmp_path / 'last_checkpoint').write_text(str(checkpoint))
 
 
 def test_missing_files_and_keys_are_one_line_errors(scripts, monkeypatch,
@@ -315,6 +320,35 @@ def test_fddb_out_is_checked_before_the_test(scripts, tmp_path):
     (tmp_path / 'image_sizes.txt').touch()
     apply_fddb_out(cfg, str(tmp_path))
     assert cfg.test_evaluator.out_dir == str(tmp_path)
+
+
+def test_resume_of_a_test_sets_the_loop(scripts):
+    apply_resume = scripts[1]['apply_resume']
+    for before, after in ((None, dict(type='ResumableTestLoop')),
+                          (dict(type='TestLoop', fp16=True),
+                           dict(type='ResumableTestLoop', fp16=True)),
+                          (dict(type='ResumableTestLoop', parts='here'),
+                           dict(type='ResumableTestLoop', parts='here'))):
+        cfg = Config(dict(test_cfg=before))
+        apply_resume(cfg)
+        assert cfg.test_cfg == after
+    with pytest.raises(SystemExit, match='--resume: test_cfg is a Own.*leave'):
+        apply_resume(Config(dict(test_cfg=dict(type='mmdet.OwnLoop'))))
+
+
+def test_without_resume_nothing_is_kept(scripts, capsys):
+    """The dumped config of a resumed test names the loop that keeps."""
+    without_resume = scripts[1]['without_resume']
+    for kind in ('ResumableTestLoop', ResumableTestLoop):
+        cfg = Config(dict(test_cfg=dict(type=kind, parts='here', fp16=True)))
+        without_resume(cfg)
+        assert cfg.test_cfg == dict(type='TestLoop', fp16=True)
+        assert 'nothing is kept without --resume' in capsys.readouterr().out
+    for loop in (None, dict(), dict(type='mmdet.OwnLoop', parts='here')):
+        cfg = Config(dict(test_cfg=loop))
+        without_resume(cfg)
+        assert cfg.test_cfg == loop
+    assert not capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -12,11 +12,11 @@ import sys
 import time
 from pathlib import Path
 
-import torch
 from mmengine.runner.checkpoint import CheckpointLoader
 from PIL import Image, ImageOps
 
 from ..datasets.sample_parts.sources import PORTRAITS, locate
+from ..utils.checkpoint_files import write_checkpoint
 from ..utils.files import atomic_write
 
 CONFIG = 'configs/quickstart/retinanet_mbv2_1xb8-280i_sample.py'
@@ -207,8 +207,7 @@ class Quickstart:
         self.model.mkdir(exist_ok=True)
         with atomic_write(self.model / 'config.py') as temporary:
             shutil.copyfile(work_dir / 'config.py', temporary)
-        with atomic_write(self.model / 'weights.pth') as temporary:
-            _strip_checkpoint(checkpoint, temporary)
+        _strip_checkpoint(checkpoint, self.model / 'weights.pth')
 
     def _test(self) -> None:
         self._call(
@@ -251,7 +250,7 @@ class Quickstart:
                    self.model / 'weights.pth', '--score-thr', 0.3, '--out',
                    folder)
         contact_sheet(
-            sorted((folder / 'images').rglob('*.jpg')),
+            sorted((folder / 'images').rglob('[!.]*.jpg')),
             self.out / 'detections.png')
 
     def _finish(self) -> dict:
@@ -304,8 +303,8 @@ def _strip_checkpoint(source: Path, target: Path) -> None:
     """Keep weights and meta data: no optimizer, which doubles the size."""
     checkpoint = CheckpointLoader.load_checkpoint(
         str(source), map_location='cpu')
-    torch.save({key: checkpoint[key]
-                for key in ('meta', 'state_dict')}, target)
+    write_checkpoint({key: checkpoint[key]
+                      for key in ('meta', 'state_dict')}, target)
 
 
 def _write_json(path: Path, content: dict) -> None:

@@ -1,4 +1,5 @@
 """Finding the parts of a config."""
+import copy
 from typing import Any
 
 from mmengine.config import ConfigDict
@@ -29,6 +30,20 @@ def class_name(part: ConfigDict) -> str:
     # Configs of the new style hold the class itself.
     kind = part.type
     return kind.split('.')[-1] if isinstance(kind, str) else kind.__name__
+
+
+def complete_model(cfg: ConfigDict) -> ConfigDict:
+    """The model of a config as a runner builds it.
+
+    MMEngine takes a ``data_preprocessor`` beside the model if that has none.
+
+    Args:
+        cfg (ConfigDict): A whole config.
+    """
+    model = copy.deepcopy(cfg.model)
+    if cfg.get('data_preprocessor') is not None:
+        model.setdefault('data_preprocessor', cfg.data_preprocessor)
+    return model
 
 
 def transform_names(pipeline: Any) -> list[str]:

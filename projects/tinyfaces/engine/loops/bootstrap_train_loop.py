@@ -5,25 +5,27 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmdet.registry import LOOPS
 from mmengine.dist import barrier, is_main_process
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook, EMAHook, Hook
 from mmengine.model import is_model_wrapper
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
 from ...datasets.hard_negative_file import read_header
+from ...utils.checkpoint_files import read_checkpoint, write_checkpoint
 from ...utils.config_parts import class_name
-from ...utils.files import atomic_write
+from ..checkpoint_saving import save_atomically
 from ..harvest import (HarvestOptions, harvest, harvest_header,
                        merge_hard_negatives, on_main_process,
                        training_datasets, with_hard_negatives)
+from ..hooks.atomic_checkpoint_hook import AtomicCheckpointHook
+from .accumulation import AccumulatingEpochBasedTrainLoop
 
 
 @LOOPS.register_module()
-class BootstrapTrainLoop(EpochBasedTrainLoop):
+class BootstrapTrainLoop(AccumulatingEpochBasedTrainLoop):
     """Train, harvest, train again ("Bootstrapping Face Detection with Hard
     Negative Examples", section 3.2), in one process.
 
@@ -67,7 +69,8 @@ class BootstrapTrainLoop(EpochBasedTrainLoop):
             :class:`~tinyfaces.engine.harvest.HarvestOptions`.
         rpn: Whether the RPN of a two-stage detector takes hard negatives
             too.
-        **kwargs: Of ``EpochBasedTrainLoop``.
+        **kwargs: Of ``EpochBasedTrainLoop``. Accumulated gradients are those
+            of :class:`AccumulatingEpochBasedTrainLoop`.
 
     Raises:
         ValueError: An argument is out of range, checkpoints are by
@@ -152,7 +155,8 @@ class BootstrapTrainLoop(EpochBasedTrainLoop):
         """Write the files of a round, as far as they are not there."""
         harvested = self._file(number, 'harvested')
         # CheckpointHook may remove its own as it goes on.
-        self.runner.save_checkpoint(
+        save_atomically(
+            self.runner,
             str(self.folder),
             f'round_{number}.pth',
             save_optimizer=False,
@@ -195,8 +199,7 @@ class BootstrapTrainLoop(EpochBasedTrainLoop):
                 param_schedulers=[s.state_dict() for s in self._schedulers()])
             if not self.from_previous:
                 state['model'] = _bare(self.runner.model).state_dict()
-            with atomic_write(self._start) as temporary:
-                torch.save(state, temporary)
+            write_checkpoint(state, self._start)
         barrier()
 
     def _return_to_start(self) -> None:
@@ -206,7 +209,7 @@ class BootstrapTrainLoop(EpochBasedTrainLoop):
                 f'{self._start}: the state before the first round is not '
                 'there; resume in the work folder where the run was begun, or '
                 'train from the beginning')
-        state = torch.load(self._start, map_location='cpu', weights_only=False)
+        state = read_checkpoint(self._start, 'cpu')
         if not self.from_previous:
             if 'model' not in state:
                 raise ValueError(
@@ -229,6 +232,8 @@ class BootstrapTrainLoop(EpochBasedTrainLoop):
                 del noted[key]
         for hook, out_dir in self._out_dirs:
             hook.out_dir = out_dir  # which it extends at each beginning
+        for hook in _hooks(self.runner, AtomicCheckpointHook):
+            hook.resumed_at = None  # its weights are no longer these
 
     def _schedulers(self) -> list[Any]:
         """All parameter schedulers."""
@@ -260,7 +265,7 @@ def _check_config(runner: Runner, rpn: bool) -> None:
             'that tinyfaces.engine.with_hard_negatives(cfg, None) gives, or '
             "set type='HardNegativeSampler' (join='proposals' in a RoI head, "
             "join='anchors' in an RPN or one-stage head) in place of "
-            'RandomSampler')
+            'SeededRandomSampler or RandomSampler')
 
 
 def _bare(model: nn.Module) -> nn.Module:
