@@ -3,7 +3,8 @@ import numpy as np
 from mmdet.models.task_modules.samplers import (BaseSampler, PseudoSampler,
                                                 RandomSampler)
 
-from tinyfaces.models.task_modules import ScaleGroupSampler
+from tinyfaces.models.task_modules import (ScaleGroupSampler,
+                                           SeededRandomSampler)
 
 
 def expected_samples(sampler: BaseSampler, positives: np.ndarray,
@@ -15,7 +16,8 @@ def expected_samples(sampler: BaseSampler, positives: np.ndarray,
     ScaleGroupSampler draws of a group is no matter of chance.
 
     Args:
-        sampler: PseudoSampler, RandomSampler or ScaleGroupSampler.
+        sampler: PseudoSampler, RandomSampler, SeededRandomSampler or
+            ScaleGroupSampler.
         positives: (pictures, groups), integers, before sampling.
         negatives: The same.
 
@@ -30,10 +32,11 @@ def expected_samples(sampler: BaseSampler, positives: np.ndarray,
     kind = type(sampler)
     if kind is PseudoSampler:
         return positives.astype(np.float64), negatives.astype(np.float64)
-    if kind not in (RandomSampler, ScaleGroupSampler):
+    if kind not in (RandomSampler, SeededRandomSampler, ScaleGroupSampler):
         raise ValueError(
             f'what a {kind.__name__} draws is not known: give a config with '
-            'PseudoSampler, RandomSampler or ScaleGroupSampler')
+            'PseudoSampler, RandomSampler, SeededRandomSampler or '
+            'ScaleGroupSampler')
     if sampler.add_gt_as_proposals:
         raise ValueError(
             f'the {kind.__name__} adds ground truth to the anchors, which is '

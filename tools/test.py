@@ -3,7 +3,8 @@
 Takes the arguments of MMDetection's own ``tools/test.py``; ``--dataset`` to
 test on another dataset than the config's own; a name behind ``--tta`` to test
 by another plan of scales and flips; ``--wider-out`` and ``--fddb-out`` for
-detection files in the official layouts.
+detection files in the official layouts; ``--resume`` to go on with a test that
+was killed.
 """
 import argparse
 import inspect
@@ -16,13 +17,13 @@ from _runner import (TinyFacesTestRunner, add_common_arguments, build_runner,
                      check_file, load_config, named_parts, replace_part)
 from _test_config import metrics_of, only_metric, replace_test_dataset
 from mmdet.engine.hooks.utils import trigger_visualization_hook
-from mmdet.evaluation import DumpDetResults
 from mmdet.registry import METRICS, MODELS
 from mmengine.config import Config, ConfigDict
 from mmengine.model import BaseTTAModel
 
 from tinyfaces.evaluation.functional import check_replaceable
 from tinyfaces.evaluation.functional.fddb_output import check_fddb_output
+from tinyfaces.evaluation.metrics import DumpFaceResults
 from tinyfaces.utils.config_parts import class_name, innermost_datasets
 
 # What --tta stands for without NAME.
@@ -72,7 +73,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--show-dir',
         metavar='DIR',
-        help='draw the detections into <work-dir>/<time>/DIR')
+        help='draw the detections into <work-dir>/<time>/DIR; a test that '
+        'goes on (--resume) draws the pictures that were left, and the others '
+        'are in the folder of the run that was killed')
     parser.add_argument(
         '--wait-time',
         type=float,
@@ -88,6 +91,14 @@ def parse_args() -> argparse.Namespace:
         'tta_pipeline, or by those of NAME, a file or the name of one in '
         'configs/_base_/tta, such as srn_multi_scale; --cfg-options are '
         'applied after it')
+    parser.add_argument(
+        '--resume',
+        action='store_true',
+        help='keep each picture as soon as it is done, in <work-dir>/'
+        'test.parts, and go on with what a killed test of the same config, '
+        'checkpoint and data has left there, with any number of processes; '
+        'pictures that could not be read are tried again. Without --resume '
+        'nothing is kept, even if the config has a ResumableTestLoop')
     args = parser.parse_args()
     if args.out is not None and not args.out.endswith(('.pkl', '.pickle')):
         parser.error(f'--out {args.out}: the name must end in .pkl or .pickle')
@@ -226,6 +237,38 @@ def apply_fddb_out(cfg: Config, path: str) -> None:
     metric.out_dir = path
 
 
+def apply_resume(cfg: Config) -> None:
+    """Let the test keep what it has done, and go on with it.
+
+    Args:
+        cfg (Config): Config, changed in place.
+
+    Raises:
+        SystemExit: The config has a test loop of its own.
+    """
+    loop = cfg.get('test_cfg') or ConfigDict()
+    kind = class_name(loop) if loop.get('type') else 'TestLoop'
+    if kind not in ('TestLoop', 'ResumableTestLoop'):
+        raise SystemExit(f'error: --resume: test_cfg is a {kind}, which keeps '
+                         'nothing of a test that was killed; leave --resume '
+                         'out, or set test_cfg.type=TestLoop')
+    cfg.test_cfg = dict(loop, type='ResumableTestLoop')
+
+
+def without_resume(cfg: Config) -> None:
+    """Let the test keep nothing, whatever a test with --resume has dumped.
+
+    Args:
+        cfg (Config): Config, changed in place.
+    """
+    loop = cfg.get('test_cfg')
+    if loop and loop.get('type') and class_name(loop) == 'ResumableTestLoop':
+        print('note: nothing is kept without --resume: the ResumableTestLoop '
+              'of test_cfg is left out')
+        cfg.test_cfg = dict(loop, type='TestLoop')
+        cfg.test_cfg.pop('parts', None)
+
+
 def main() -> None:
     """Test as the command line says."""
     args = parse_args()
@@ -243,10 +286,14 @@ def main() -> None:
         apply_wider_out(cfg, args.wider_out)
     if args.fddb_out:
         apply_fddb_out(cfg, args.fddb_out)
+    if args.resume:
+        apply_resume(cfg)
+    else:
+        without_resume(cfg)
     runner = build_runner(cfg, TinyFacesTestRunner)
     if args.out is not None:
         runner.test_evaluator.metrics.append(
-            DumpDetResults(out_file_path=args.out))
+            DumpFaceResults(out_file_path=args.out))
     runner.test()
 
 

@@ -15,6 +15,7 @@ from tinyfaces.datasets.hard_negative_file import (HardNegatives,
                                                    read_hard_negatives,
                                                    read_header,
                                                    write_hard_negatives)
+from tinyfaces.engine import parts as engine_parts
 from tinyfaces.engine.harvest import (HarvestOptions, TrainingPictures,
                                       harvest, merge_hard_negatives,
                                       on_main_process, training_datasets)
@@ -208,7 +209,39 @@ def test_another_run_may_still_be_at_its_part(tmp_path):
     parts = HarvestParts(tmp_path / 'out.jsonl')
     parts.begin({}, 'resume')
     with parts.new_file(1) as first, parts.new_file(1) as second:
-        assert first.name != second.name
+        assert first.path != second.path
+
+
+def test_a_full_disk(cfg, tmp_path, whole, monkeypatch):
+    """The message names the file of parts; later the harvest goes on."""
+    out = tmp_path / 'out.jsonl'
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            engine_parts,
+            'open',
+            lambda path, mode='r', **options: open(
+                '/dev/full'
+                if mode == 'xb' else path, mode.replace('x', 'w'), **options),
+            raising=False)
+        with pytest.raises(
+                OSError,
+                match=r'out.jsonl.parts/rank-0-\w+.jsonl cannot be written: '
+                'No space left .* MiB free'):
+            harvest(cfg, Detector(), out, OPTIONS)
+    harvest(cfg, Detector(), out, OPTIONS)
+    assert out.read_bytes() == whole
+
+
+def test_another_preprocessor_beside_the_model(cfg, tmp_path):
+    """MMEngine puts it into the model."""
+    out = tmp_path / 'out.jsonl'
+    model = {k: v for k, v in cfg.model.items() if k != 'data_preprocessor'}
+    cfg = Config(dict(cfg, model=model))
+    with pytest.raises(Stopped):
+        harvest(cfg, Detector(2), out, OPTIONS)
+    changed = Config(dict(cfg, data_preprocessor=dict(mean=[1, 2, 3])))
+    with pytest.raises(ValueError, match='model.data_preprocessor'):
+        harvest(changed, Detector(), out, OPTIONS)
 
 
 def test_other_annotations(cfg, tmp_path):

@@ -193,7 +193,7 @@ def test_from_the_previous_round_and_without_the_rpn(script, calls):
     second = Config.fromfile('b/round_2/config.py')
     assert second.load_from == 'b/round_1/train/epoch_2.pth'
     samplers = second.model.train_cfg
-    assert samplers.rpn.sampler.type == 'RandomSampler'
+    assert samplers.rpn.sampler.type == 'SeededRandomSampler'
     assert samplers.rcnn.sampler.type == 'HardNegativeSampler'
     Path('b/round_2/train/epoch_2.pth').unlink()
     Path('b/round_1/train/epoch_2.pth').unlink()

@@ -12,7 +12,8 @@ from mmdet.models.task_modules.samplers import (IoUBalancedNegSampler,
                                                 PseudoSampler, RandomSampler)
 from mmengine.structures import InstanceData
 
-from tinyfaces.models.task_modules import ScaleGroupSampler
+from tinyfaces.models.task_modules import (ScaleGroupSampler,
+                                           SeededRandomSampler)
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 SCALES = 16, 32
@@ -44,9 +45,9 @@ def draw(sampler, counts):
     assigned = AssignResult(
         1, gt_inds, torch.zeros(len(gt_inds)), labels=gt_inds.clamp(max=0))
     drawn = sampler.sample(assigned, InstanceData(priors=priors), faces)
-    return np.array([[
-        int((priors[inds, 2] == scale).sum()) for scale in SCALES
-    ] for inds in (drawn.pos_inds, drawn.neg_inds)])
+    return np.array(
+        [[int((priors[inds, 2] == scale).sum()) for scale in SCALES]
+         for inds in (drawn.pos_inds, drawn.neg_inds)])
 
 
 def of_pictures(expected_samples, sampler, counts=PICTURES):
@@ -64,20 +65,21 @@ def test_group_sampler_has_no_chance(expected_samples, number, fraction,
     counts = np.array(counts).reshape(1, 2, 2)
     sampler = ScaleGroupSampler(number, fraction, SCALES)
     assert of_pictures(expected_samples, sampler,
-                       counts)[0].tolist() == draw(sampler, counts[0]).tolist()
+                       counts)[0].tolist() == draw(sampler,
+                                                   counts[0]).tolist()
 
 
 @pytest.mark.parametrize(
     'options',
     [dict(num=16), dict(num=16, neg_pos_ub=1),
      dict(num=1000)])
-def test_random_sampler_on_average(expected_samples, options):
+@pytest.mark.parametrize('kind', [RandomSampler, SeededRandomSampler])
+def test_random_sampler_on_average(expected_samples, kind, options):
     """Means of 400 draws are within five standard errors."""
     torch.manual_seed(0)
-    sampler = RandomSampler(
-        pos_fraction=.25, add_gt_as_proposals=False, **options)
-    for counts, expected in zip(PICTURES,
-                                of_pictures(expected_samples, sampler)):
+    sampler = kind(pos_fraction=.25, add_gt_as_proposals=False, **options)
+    for counts, expected in zip(PICTURES, of_pictures(expected_samples,
+                                                      sampler)):
         draws = np.array([draw(sampler, counts) for _ in range(400)])
         error = draws.std(axis=0) / 20
         assert (abs(draws.mean(axis=0) - expected) <= 5 * error + 1e-9).all()

@@ -1,6 +1,6 @@
 """Run a detector over its training pictures for false positives."""
 import hashlib
-import os
+import logging
 import pickle
 import sys
 from collections.abc import Callable
@@ -17,20 +17,20 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.dist import (barrier, broadcast, broadcast_object_list,
                            get_dist_info, is_main_process)
+from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from ...datasets.hard_negative_file import HardNegatives, write_hard_negatives
+from ...datasets.picture_faults import UNREADABLE, UNREADABLE_SIZE
+from ...utils.config_parts import complete_model
 from ...utils.descriptions import as_json
 from ...utils.files import check_writable
 from .parts import HarvestParts, to_line
 from .selection import HarvestOptions, select_hard_negatives
 from .training_pictures import TrainingPictures, training_datasets
-
-# Pictures after which what is done is safe from a loss of power.
-_SYNC_EVERY = 100
 
 
 class HarvestSummary(NamedTuple):
@@ -106,13 +106,14 @@ def harvest(cfg: Config,
         def begin() -> set:
             check_writable(out)
             stack.enter_context(parts.locked())
-            return parts.begin(
+            parts.begin(
                 as_json(
                     dict(
                         header,
-                        model=cfg.model,
+                        model=complete_model(cfg),
                         datasets=datasets,
                         annotations=pictures.digest())), leftovers)
+            return set(parts.read())
 
         done = on_main_process(begin)
         left = [at for at, key in enumerate(pictures.keys) if key not in done]
@@ -145,13 +146,10 @@ def _look_at(left: list[int], pictures: TrainingPictures, model: nn.Module,
                 # A log needs no line for each tenth of a second.
                 mininterval=.1 if sys.stderr.isatty() else 10,
                 disable=rank > 0) as bar:
-            for number, (at, batch) in enumerate(zip(mine, loader), 1):
+            for at, batch in zip(mine, loader):
                 sample, = model.test_step(batch)
                 entry = _hard_negatives(sample, *pictures.faces(at), options)
-                file.write(to_line(pictures.keys[at], entry))
-                file.flush()
-                if number % _SYNC_EVERY == 0:
-                    os.fsync(file.fileno())
+                file.append([to_line(pictures.keys[at], entry)])
                 # The others are about as far.
                 bar.update(min(world_size, total - bar.n))
     finally:
@@ -162,7 +160,16 @@ def _hard_negatives(sample: DetDataSample, faces: np.ndarray,
                     ignored: np.ndarray,
                     options: HarvestOptions) -> HardNegatives:
     """The false positives among the predictions of a picture, of any class.
+
+    There are none in the grey one that stands for an unreadable picture.
     """
+    faults = sample.get(UNREADABLE)
+    if faults:
+        print_log(f'no hard negatives of unreadable pictures: {faults}',
+                  'current', logging.WARNING)
+        size = sample.get(UNREADABLE_SIZE, sample.ori_shape[1::-1])
+        return HardNegatives(
+            np.zeros((0, 4), np.float32), np.zeros(0, np.float32), *size)
     height, width = sample.ori_shape[:2]
     found = sample.pred_instances
     boxes = get_box_tensor(found.bboxes)

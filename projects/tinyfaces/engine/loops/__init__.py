@@ -1,4 +1,10 @@
 """Loops for mmengine's runner."""
+from .accumulation import (AccumulatingEpochBasedTrainLoop,
+                           AccumulatingIterBasedTrainLoop)
 from .bootstrap_train_loop import BootstrapTrainLoop
+from .resumable_test_loop import ResumableTestLoop
 
-__all__ = ['BootstrapTrainLoop']
+__all__ = [
+    'AccumulatingEpochBasedTrainLoop', 'AccumulatingIterBasedTrainLoop',
+    'BootstrapTrainLoop', 'ResumableTestLoop'
+]
