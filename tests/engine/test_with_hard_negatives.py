@@ -34,12 +34,16 @@ def types(pipeline):
     return [transform['type'] for transform in pipeline]
 
 
-def test_what_changes(cfg):
+@pytest.mark.parametrize('kind', ['SeededRandomSampler', 'RandomSampler'])
+def test_what_changes(cfg, kind):
+    cfg = copy.deepcopy(cfg)
+    for part in ('rpn', 'rcnn'):
+        cfg.model.train_cfg[part].sampler.type = kind
     before = copy.deepcopy(cfg.to_dict())
     later = with_hard_negatives(cfg, FILE)
     assert cfg.to_dict() == before
     changed = differences(before, later.to_dict())
-    names = ('RandomSampler', 'HardNegativeSampler')
+    names = (kind, 'HardNegativeSampler')
     rpn, rcnn = 'model.train_cfg.rpn.sampler', 'model.train_cfg.rcnn.sampler'
     old, new = changed.pop('train_dataloader.dataset.pipeline')
     assert changed == {
