@@ -6,7 +6,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def _sampler(num: int, pos_fraction: float, proposals: bool) -> dict:
     return dict(
-        type='RandomSampler',
+        type='SeededRandomSampler',
         num=num,
         pos_fraction=pos_fraction,
         neg_pos_ub=-1,
@@ -122,7 +122,8 @@ optim_wrapper = dict(type='OptimWrapper', optimizer=dict(
     type='SGD', lr=0.02, momentum=0.9))
 param_scheduler = [dict(type='MultiStepLR', milestones=[1], gamma=0.1)]
 default_hooks = dict(logger=dict(interval=1),
-                     checkpoint=dict(_delete_=True, type='CheckpointHook',
+                     checkpoint=dict(_delete_=True,
+                                     type='AtomicCheckpointHook',
                                      interval=1))
 randomness = dict(seed=0)
 """

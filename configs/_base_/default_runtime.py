@@ -7,7 +7,12 @@ custom_imports = dict(imports=['tinyfaces'], allow_failed_imports=False)
 
 default_hooks = dict(
     checkpoint=dict(
+        type='AtomicCheckpointHook',
         interval=1,
         max_keep_ckpts=3,
         save_best='wider/hard_ap',
-        rule='greater'))
+        rule='greater'),
+    non_finite_loss=dict(type='NonFiniteLossHook'),
+    sampler_seed=dict(type='DrawSeedHook'),
+    unreadable_pictures=dict(type='UnreadablePicturesHook'),
+    visualization=dict(type='FaceVisualizationHook'))

@@ -94,23 +94,6 @@ def test_without_the_weights_package(tmp_path, monkeypatch, capsys):
     assert quickstart._start() == 'random'
 
 
-def test_test_time_augmentation(finished, tmp_path):
-    """By the tool, as a user would; the metric says what was done."""
-    out, _ = finished
-    environ = dict(os.environ, OMP_NUM_THREADS='1')
-    environ['PYTHONPATH'] = str(ROOT / 'projects')
-    result = subprocess.run([
-        sys.executable, ROOT / 'tools' / 'test.py', out / 'model/config.py',
-        out / 'model/weights.pth', '--tta', '--work-dir', tmp_path
-    ],
-                            capture_output=True,
-                            text=True,
-                            env=environ)
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert 'original size times 0.5, 1 and 1.5' in result.stdout
-    assert 'wider/all_ap' in result.stdout
-
-
 def test_mmdetection_takes_config_and_weights(finished):
     """Its own inferencer, with nothing of ours imported by hand."""
     import numpy as np
