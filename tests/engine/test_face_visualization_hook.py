@@ -69,3 +69,16 @@ def test_nothing_is_drawn_unless_asked_for(tmp_path, drawn, turned):
     hook.after_test_iter(runner(tmp_path), 0, None, [sample(turned)])
     hook.after_val_iter(runner(tmp_path), 0, None, [sample(turned)])
     assert not drawn and not (tmp_path / 'work').exists()
+
+
+def test_another_visualizer_was_made_since(tmp_path, monkeypatch, turned):
+    """Such as that of a run before, in the same process."""
+    monkeypatch.setattr(Visualizer, 'get_current_instance', lambda: None)
+    hook = FaceVisualizationHook(draw=True)
+    calls = []
+    run = runner(tmp_path)
+    run.visualizer = SimpleNamespace(
+        add_datasample=lambda *args, **options: calls.append(args))
+    hook.before_run(run)
+    hook.after_test_iter(run, 0, None, [sample(turned)])
+    assert len(calls) == 1

@@ -23,6 +23,16 @@ class FaceVisualizationHook(DetVisualizationHook):
     orientation.
     """
 
+    def before_run(self, runner: Runner) -> None:
+        """Draw with the visualizer of the run.
+
+        MMDetection's hook takes the one that was made last in the process,
+        which with several runs may be another one's.
+        """
+        if self.show:  # as MMDetection's hook has it: nothing is stored
+            runner.visualizer._vis_backends = {}
+        self._visualizer = runner.visualizer
+
     def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: dict,
                        outputs: Sequence[DetDataSample]) -> None:
         """Draw one picture of the batch."""
