@@ -71,45 +71,40 @@ def atomic_write(
     named = Path(path)
     path = Path(os.path.realpath(path)) if named.is_symlink() else named
     temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f'.{path.stem}-', suffix=path.suffix)
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        # mkstemp makes the file private; give it the usual rights instead.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        # The name must not reach the disk before the content.
-        with open(temporary, 'rb') as file:
-            os.fsync(file.fileno())
-        for file in outdated:
-            Path(file).unlink(missing_ok=True)
-        os.replace(temporary, path)
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        # Half of the file would count as space in use.
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise OSError(error.errno, _full_disk(named, path.parent,
-                                              error)) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+    with explained_full_disk(named, path.parent):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(
+                dir=path.parent, prefix=f'.{path.stem}-', suffix=path.suffix)
+            os.close(handle)
+            temporary = Path(name)
+            yield temporary
+            # mkstemp makes the file private; give it the usual rights.
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(temporary, 0o666 & ~umask)
+            # The name must not reach the disk before the content.
+            with open(temporary, 'rb') as file:
+                os.fsync(file.fileno())
+            for file in outdated:
+                Path(file).unlink(missing_ok=True)
+            os.replace(temporary, path)
+        finally:
+            if temporary is not None:
+                temporary.unlink(missing_ok=True)
 
 
 @contextmanager
-def explained_full_disk(path: str | os.PathLike) -> Iterator[None]:
+def explained_full_disk(
+        path: str | os.PathLike,
+        folder: str | os.PathLike | None = None) -> Iterator[None]:
     """Say of a full disk which file or folder it is that cannot be written.
 
-    For what :func:`atomic_write` does not write, such as folders; around
-    what removes their halves.
+    To be put around what removes halves, which count as space in use.
 
     Args:
-        path: What is written.
+        path: What is written, as the user named it.
+        folder: Where it is written; by default the folder of ``path``.
 
     Raises:
         OSError: The disk is full, as :func:`atomic_write` says it.
@@ -120,8 +115,8 @@ def explained_full_disk(path: str | os.PathLike) -> Iterator[None]:
         if error.errno not in _FULL:
             raise
         path = Path(path)
-        raise OSError(error.errno, _full_disk(path, path.parent,
-                                              error)) from error
+        folder = path.parent if folder is None else Path(folder)
+        raise OSError(error.errno, _full_disk(path, folder, error)) from error
 
 
 def remove_leftovers(folder: str | os.PathLike,
