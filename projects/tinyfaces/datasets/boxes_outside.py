@@ -2,7 +2,8 @@
 import numpy as np
 
 
-def reach_into(boxes: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
+def reach_into(boxes: np.ndarray,
+               size: tuple[int, int] | np.ndarray | None) -> np.ndarray:
     """Which boxes share an area with their picture.
 
     Clipped to the picture the others have no area, of which box coders take
@@ -10,7 +11,8 @@ def reach_into(boxes: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
 
     Args:
         boxes: (n, 4), xyxy in pixels.
-        size: Width and height of the picture; None if not known.
+        size: Width and height of the picture, or (n, 2) of the picture of
+            each box; None if not known.
 
     Returns:
         np.ndarray: bool (n, ); all True without a size.

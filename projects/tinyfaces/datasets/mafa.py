@@ -4,6 +4,7 @@ from collections.abc import Sequence
 import numpy as np
 from mmdet.registry import DATASETS
 
+from .boxes_outside import reach_into
 from .mafa_annotations import INVALID, MAFAEntry, parse_mafa_annotations
 from .mat_face_dataset import MatFaceDataset
 
@@ -73,7 +74,7 @@ class MAFADataset(MatFaceDataset):
         stop = start + extent
         degenerate = entry.degenerate
         if size is not None:
-            degenerate |= ((start >= size) | (stop <= 0)).any(axis=1)
+            degenerate |= ~reach_into(np.hstack([start, stop]), size)
         drop = np.zeros(len(start), bool)
         ignore = (extent < self.min_size).any(axis=1)
         invalid = entry.attributes['face_type'] == INVALID

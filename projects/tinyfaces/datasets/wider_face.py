@@ -8,6 +8,7 @@ from itertools import islice
 import numpy as np
 from mmdet.registry import DATASETS
 
+from .boxes_outside import reach_into
 from .face_dataset import FaceDataset
 from .wider_annotations import ATTRIBUTES, WiderEntry, parse_wider_annotations
 
@@ -135,8 +136,8 @@ class WiderFaceDataset(FaceDataset):
         stop = start + extent
         degenerate = (extent <= 0).any(axis=1)
         if sizes is not None:
-            outside = (start >= np.repeat(sizes, counts, axis=0)) | (stop <= 0)
-            degenerate |= outside.any(axis=1)
+            degenerate |= ~reach_into(
+                np.hstack([start, stop]), np.repeat(sizes, counts, axis=0))
         invalid = attributes[:, list(ATTRIBUTES).index('invalid')] == 1
         drop = ~xywh.any(axis=1)  # lines of zeros
         ignore = np.zeros_like(drop)
