@@ -8,6 +8,7 @@ face would weigh as much as one with a hundred. All heads here ask
 """
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from mmdet.utils import reduce_mean
@@ -122,6 +123,26 @@ def _answering(stand_in: Callable[[Tensor], Tensor]) -> Iterator[None]:
         yield
     finally:
         _stand_in = None
+
+
+class SyncsAvgFactor:
+    """For a head that divides losses, in front of it.
+
+    Args:
+        *args: Arguments of the head.
+        sync_avg_factor: Whether the numbers that divide the losses are means
+            over all ranks, and over the micro-batches whose gradients are
+            accumulated (see :func:`mean_avg_factor`); otherwise each batch's
+            own, as MMDetection has it.
+        **kwargs: Arguments of the head.
+    """
+
+    def __init__(self,
+                 *args: Any,
+                 sync_avg_factor: bool = True,
+                 **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sync_avg_factor = sync_avg_factor
 
 
 def mean_avg_factor(count: Tensor, sync: bool = True) -> Tensor:

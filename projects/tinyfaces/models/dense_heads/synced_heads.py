@@ -5,28 +5,14 @@ import torch
 from mmdet.models.dense_heads import RetinaHead, RPNHead
 from mmdet.registry import MODELS
 
-from ..avg_factor import mean_avg_factor
+from ..avg_factor import SyncsAvgFactor, mean_avg_factor
 
 
-class SyncedAnchorMixin:
+class SyncedAnchorMixin(SyncsAvgFactor):
     """For an ``AnchorHead`` of MMDetection, in front of it.
 
-    Args:
-        *args: Arguments of the head.
-        sync_avg_factor: Whether the number of samples that divides the losses
-            is the mean over all ranks, and over the micro-batches whose
-            gradients are accumulated (see
-            :func:`~tinyfaces.models.avg_factor.mean_avg_factor`); otherwise
-            each batch's own, as MMDetection has it.
-        **kwargs: Arguments of the head.
+    Such a head divides its losses by the number of samples.
     """
-
-    def __init__(self,
-                 *args: Any,
-                 sync_avg_factor: bool = True,
-                 **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.sync_avg_factor = sync_avg_factor
 
     def get_targets(self, *args: Any, **kwargs: Any) -> tuple:
         """Those of the head, with another ``avg_factor``.

@@ -1,35 +1,18 @@
 """MMDetection's heads of regions, divided by means over all ranks."""
-from typing import Any
-
 import torch
 from mmdet.models.roi_heads import BBoxHead, Shared2FCBBoxHead
 from mmdet.registry import MODELS
 from torch import Tensor
 
-from ..avg_factor import mean_avg_factor
+from ..avg_factor import SyncsAvgFactor, mean_avg_factor
 
 
-class SyncedBBoxMixin:
+class SyncedBBoxMixin(SyncsAvgFactor):
     """For a ``BBoxHead`` of MMDetection, in front of it.
 
     Such a head divides classification by the regions that count, and
     regression by all of them, of the batch that it sees.
-
-    Args:
-        *args: Arguments of the head.
-        sync_avg_factor: Whether these numbers are means over all ranks, and
-            over the micro-batches whose gradients are accumulated (see
-            :func:`~tinyfaces.models.avg_factor.mean_avg_factor`); otherwise
-            each batch's own, as MMDetection has it.
-        **kwargs: Arguments of the head.
     """
-
-    def __init__(self,
-                 *args: Any,
-                 sync_avg_factor: bool = True,
-                 **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.sync_avg_factor = sync_avg_factor
 
     def loss(self,
              cls_score: Tensor | None,
