@@ -1,5 +1,5 @@
 """The parts of a config that a test consists of: datasets and metrics."""
-from _runner import replace_part
+from _config_parts import replace_part
 from mmengine.config import Config, ConfigDict
 
 from tinyfaces.utils.config_parts import class_name

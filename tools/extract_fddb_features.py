@@ -13,7 +13,7 @@ import argparse
 import os
 import sys
 
-from _runner import replace_part
+from _config_parts import replace_part
 from mmengine.config import Config, ConfigDict
 
 from tinyfaces.apis.detection_features import detect_with_features

@@ -13,8 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
+from _config_parts import named_parts, replace_part
 from _runner import (TinyFacesTestRunner, add_common_arguments, build_runner,
-                     check_file, load_config, named_parts, replace_part)
+                     check_file, load_config)
 from _test_config import metrics_of, only_metric, replace_test_dataset
 from mmdet.engine.hooks.utils import trigger_visualization_hook
 from mmdet.registry import METRICS, MODELS

@@ -5,8 +5,8 @@ Takes the arguments of MMDetection's own ``tools/train.py``.
 import argparse
 import os
 
-from _runner import (add_common_arguments, build_runner, check_file,
-                     last_checkpoint, load_config)
+from _resume import last_checkpoint
+from _runner import add_common_arguments, build_runner, check_file, load_config
 from mmengine.config import Config
 from mmengine.device import get_device
 
