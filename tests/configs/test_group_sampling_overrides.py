@@ -1,12 +1,12 @@
 """What the README overrides reaches the objects that are built."""
-import argparse
 import re
 from types import SimpleNamespace
 
 import pytest
+from config_options import parsed, value_at
 from group_sampling_rows import FOLDER, SUFFIX, config, shallow
 from mmdet.registry import MODELS, TRANSFORMS
-from mmengine.config import ConfigDict, DictAction
+from mmengine.config import ConfigDict
 
 MBV2 = 'fpn-finest-sampling_mbv2_1xb8-32e_wider-face-256'
 HEAD, ROI = 'model.bbox_head', 'model.roi_head'
@@ -106,13 +106,6 @@ def renamed(text, names):
     return names[start] + text.removeprefix(start)
 
 
-def parsed(options):
-    """As tools/train.py and tools/test.py read ``--cfg-options``."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
-    return parser.parse_args(['--cfg-options', *options]).cfg_options
-
-
 def built(name, options):
     """What the tools build: model, multi-scale test, training pipeline."""
     cfg = config(name)
@@ -125,17 +118,6 @@ def built(name, options):
         tta=tta,
         model=tta.module,
         pipeline=[TRANSFORMS.build(step) for step in pipeline])
-
-
-def value_at(node, path):
-    for part in path.split('.'):
-        if part.isdigit():
-            node = node[int(part)]
-        elif isinstance(node, dict):
-            node = node.get(part)
-        else:
-            node = getattr(node, part, None)
-    return node
 
 
 CASES = [

@@ -5,7 +5,7 @@ from accumulation_cases import LEARNING_RATE, build, models, pictures, weights
 from mmengine.dataset import pseudo_collate
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
-from two_processes import RANKS, process_group, spawn
+from rank_processes import RANKS, process_group, spawn
 
 from tinyfaces.engine.loops.accumulation import OptimizerStep
 from tinyfaces.models.avg_factor import mean_avg_factor

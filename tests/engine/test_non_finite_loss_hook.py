@@ -4,16 +4,15 @@ import json
 import logging
 import os
 import sys
-from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapperDict
 from mmengine.registry import MODELS
+from rank_processes import process_group, spawn
 from toy_training import ToyModel, train, weights
 
 from tinyfaces.engine import NonFiniteLossHook
@@ -249,21 +248,17 @@ def test_arguments_and_what_is_put_back(tmp_path):
         hook.before_train(runner)
 
 
-def _work(rank, folder, address):
+def _work(rank, file, folder):
+    with process_group(rank, file):
+        _work_of(rank, folder)
+
+
+def _work_of(rank, folder):
     """A rank of a training in which rank 1 has the bad pictures.
 
     Stops, then skips, then skips with accumulated gradients.
     """
-    torch.set_num_threads(1)
-    if sys.platform == 'linux':
-        os.environ.setdefault('GLOO_SOCKET_IFNAME', 'lo')
     os.environ['LOCAL_RANK'] = str(rank)
-    dist.init_process_group(
-        'gloo',
-        init_method=address,
-        rank=rank,
-        world_size=2,
-        timeout=timedelta(seconds=60))
     parallel = dict(
         type='MMDistributedDataParallel',
         device_ids=None,
@@ -298,12 +293,7 @@ def _work(rank, folder, address):
         both = [torch.empty_like(ours) for _ in range(2)]
         dist.all_gather(both, ours)
         assert torch.equal(*both)
-    dist.destroy_process_group()
 
 
 def test_two_ranks_agree(tmp_path):
-    """Forked where that can be, as all that is needed is imported here."""
-    mp.start_processes(
-        _work, (tmp_path, (tmp_path / 'rendezvous').as_uri()),
-        nprocs=2,
-        start_method='spawn' if torch.cuda.is_available() else 'fork')
+    spawn(_work, tmp_path, tmp_path)

@@ -1,14 +1,12 @@
 """What is validated and saved is the mean of all processes' statistics."""
-import sys
-from datetime import timedelta
 from types import SimpleNamespace
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from mmengine.hooks import EMAHook
 from mmengine.model import ExponentialMovingAverage
 from mmengine.runner import ValLoop
+from rank_processes import process_group, spawn
 from torch import nn
 
 from tinyfaces.engine import AtomicCheckpointHook
@@ -32,14 +30,12 @@ def _averages(model, **options):
     return average
 
 
-def _work(rank, address):
-    torch.set_num_threads(1)
-    dist.init_process_group(
-        'gloo',
-        init_method=address,
-        rank=rank,
-        world_size=3,
-        timeout=timedelta(seconds=120))
+def _work(rank, file):
+    with process_group(rank, file, ranks=3):
+        _work_of(rank)
+
+
+def _work_of(rank):
     model = _norms(rank)
     average_norm_statistics(model)
     assert (model[0].running_mean == 1).all()
@@ -56,7 +52,6 @@ def _work(rank, address):
 
     _work_again(rank)
     _work_moving_averages(rank, hook, runner)
-    dist.destroy_process_group()
 
 
 def _work_again(rank):
@@ -85,13 +80,8 @@ def _work_moving_averages(rank, hook, runner):
         assert (ema.ema_model.module[0].running_var == 2).all()
 
 
-def test_three_processes(tmp_path, monkeypatch):
-    if sys.platform == 'linux':
-        monkeypatch.setenv('GLOO_SOCKET_IFNAME', 'lo')
-    mp.start_processes(
-        _work, ((tmp_path / 'rendezvous').as_uri(), ),
-        nprocs=3,
-        start_method='spawn' if torch.cuda.is_available() else 'fork')
+def test_three_processes(tmp_path):
+    spawn(_work, tmp_path, ranks=3)
 
 
 def test_one_process():

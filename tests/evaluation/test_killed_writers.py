@@ -2,12 +2,12 @@
 import json
 import os
 import pickle
-import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from kills import kill_at
 
 from tinyfaces.evaluation.functional import (evaluate_fddb,
                                              read_fddb_detections,
@@ -74,16 +74,7 @@ def killed_at(function, call, work):
     """
     child = os.fork()
     if child == 0:
-        real, calls = getattr(os, function), 0
-
-        def deadly(*args, **kwargs):
-            nonlocal calls
-            calls += 1
-            if calls == call:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return real(*args, **kwargs)
-
-        setattr(os, function, deadly)
+        kill_at(os, function, call)
         try:
             work()
         finally:

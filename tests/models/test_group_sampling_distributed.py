@@ -5,8 +5,9 @@ import pytest
 import torch
 from group_sampling_models import (FOCAL, IOU, detector_config, faster_rcnn,
                                    group_sampler)
+from rank_processes import process_group, spawn
 from refine_models import build, sample
-from two_processes import STEPS, process_group, spawn, train
+from two_processes import STEPS, train
 
 # The processes see no conftest.py; before mmdet.models, which needs its ops.
 import tinyfaces  # noqa: F401

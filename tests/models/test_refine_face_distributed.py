@@ -1,7 +1,8 @@
 """RefineFace on two processes, of which one sees no face."""
 import torch
+from rank_processes import process_group, spawn
 from refine_models import FACES, build, model_config, sample
-from two_processes import STEPS, process_group, spawn, train
+from two_processes import STEPS, train
 
 # The processes see no conftest.py; before mmdet.models, which needs its ops.
 import tinyfaces  # noqa: F401

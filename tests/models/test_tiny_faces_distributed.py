@@ -2,9 +2,10 @@
 import pytest
 import torch
 from face_samples import sample
+from rank_processes import process_group, spawn
 from refine_models import build
 from tiny_faces_models import detector_config
-from two_processes import STEPS, process_group, spawn, train
+from two_processes import STEPS, train
 
 # The processes see no conftest.py; before mmdet.models, which needs its ops.
 import tinyfaces  # noqa: F401

@@ -1,49 +1,11 @@
 """Training on two processes, of which one sees no face."""
-import os
-import sys
-from contextlib import contextmanager
-from datetime import timedelta
-
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
-from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
-from mmengine.registry import init_default_scope
+from rank_processes import RANKS
 
-RANKS, STEPS = 2, 3
-
-
-def spawn(work, tmp_path):
-    """Call ``work(rank, file)`` in each; an assertion in one fails here."""
-    # A fork has imported everything; PyTorch's GPU threads do not survive it.
-    method = 'spawn' if torch.cuda.is_available() else 'fork'
-    mp.start_processes(
-        work, ((tmp_path / 'rendezvous').as_uri(), ),
-        nprocs=RANKS,
-        start_method=method)
-
-
-@contextmanager
-def process_group(rank, file):
-    """What one of the processes works in."""
-    torch.set_num_threads(1)
-    init_default_scope('mmdet')
-    MMLogger.get_instance('mmengine').setLevel('WARNING')
-    if sys.platform == 'linux':
-        # Rather than by the host's name, which need not have an address.
-        os.environ.setdefault('GLOO_SOCKET_IFNAME', 'lo')
-    dist.init_process_group(
-        'gloo',
-        init_method=file,
-        rank=rank,
-        world_size=RANKS,
-        timeout=timedelta(seconds=120))
-    try:
-        yield
-    finally:
-        dist.destroy_process_group()
+STEPS = 3
 
 
 def train(rank, name, model, faces, batch):

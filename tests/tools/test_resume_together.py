@@ -1,14 +1,10 @@
 """Which checkpoint a training goes on from, and that all processes agree."""
 import os
 import shutil
-import sys
-from datetime import timedelta
 
 import pytest
-import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from mmengine.config import Config
+from rank_processes import process_group, spawn
 from toy_training import train
 
 PARALLEL = dict(
@@ -68,17 +64,13 @@ def test_training_goes_on_in_another_folder(scripts, tmp_path):
     assert (tmp_path / 'out/run/epoch_2.pth').is_file()
 
 
-def _work(rank, folder, address, kind):
-    torch.set_num_threads(1)
-    if sys.platform == 'linux':
-        os.environ.setdefault('GLOO_SOCKET_IFNAME', 'lo')
+def _work(rank, file, folder, kind):
+    with process_group(rank, file):
+        _work_of(rank, folder, kind)
+
+
+def _work_of(rank, folder, kind):
     os.environ['LOCAL_RANK'] = str(rank)
-    dist.init_process_group(
-        'gloo',
-        init_method=address,
-        rank=rank,
-        world_size=2,
-        timeout=timedelta(seconds=60))
 
     def start(*works):
         return train(
@@ -102,7 +94,6 @@ def _work(rank, folder, address, kind):
     with pytest.raises(SystemExit, match=text):
         start('two', 'bad')
     assert start('two', 'two').iter == 8
-    dist.destroy_process_group()
 
 
 def test_work_folders_that_are_not_shared(scripts, tmp_path):
@@ -116,9 +107,4 @@ def test_work_folders_that_are_not_shared(scripts, tmp_path):
         shutil.copy(tmp_path / f'two/epoch_{source}.pth', path)
         (path.parent / 'last_checkpoint').write_text(str(path))
     (tmp_path / 'bad/epoch_2.pth').write_text('')
-    mp.start_processes(
-        _work,
-        (tmp_path,
-         (tmp_path / 'rendezvous').as_uri(), scripts[2].TinyFacesRunner),
-        nprocs=2,
-        start_method='fork')
+    spawn(_work, tmp_path, tmp_path, scripts[2].TinyFacesRunner)

@@ -6,10 +6,11 @@ rather than seconds, and each may be killed.
 import multiprocessing
 import os
 import runpy
-import signal
 import socket
 import sys
 from pathlib import Path
+
+from kills import kill_at
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / 'tools'
@@ -75,25 +76,11 @@ def _run(tool, argv, cwd, environ, rank, kill):
     os.dup2(log, 1)
     os.dup2(log, 2)
     if kill is not None:
-        _kill_at(*kill)
+        module, name, call = kill
+        kill_at(sys.modules[module], name, call)
     sys.path.insert(0, str(TOOLS))
     sys.argv = [tool, *argv]
     runpy.run_path(str(TOOLS / tool), run_name='__main__')
-
-
-def _kill_at(module, name, call):
-    """Kill this process at a call of a function."""
-    module = sys.modules[module]
-    function, calls = getattr(module, name), 0
-
-    def deadly(*args, **kwargs):
-        nonlocal calls
-        calls += 1
-        if calls == call:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*args, **kwargs)
-
-    setattr(module, name, deadly)
 
 
 def _free_port():
